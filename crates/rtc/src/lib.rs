@@ -1,0 +1,1 @@
+//! The command `rtc`, as a library: takes tc's command lines and prints tc's output.

@@ -1,0 +1,2 @@
+//! The command `rtc`.
+fn main() {}

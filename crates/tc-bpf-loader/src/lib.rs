@@ -1,0 +1,1 @@
+//! Turns BPF object files into loaded programs.
