@@ -3,15 +3,32 @@
 //! Each unit reads the words that tc takes and prints what tc prints; nothing here touches the
 //! system. Where a unit depends on it (the clock of the packet scheduler, a device's speed), the
 //! caller passes in what it found there.
+//!
+//! The words and texts in the tests are those of tc 7.3. Units refuse a value that does not fit,
+//! where tc would silently send another one.
 
 mod error;
+mod float;
 mod handle;
+mod linklayer;
+mod mac;
 mod number;
+mod percent;
 mod protocol;
+mod rate;
+mod size;
+mod time;
 
 pub use error::UnitError;
+pub use float::{General, general};
 pub use handle::Handle;
+pub use linklayer::LinkLayer;
+pub use mac::MacAddr;
 pub use number::{
     Base, parse_i32, parse_i64, parse_loose_handle, parse_u8, parse_u16, parse_u32, parse_u64,
 };
+pub use percent::Percent;
 pub use protocol::Protocol;
+pub use rate::{Rate, RateWord, SpeedShare};
+pub use size::Size;
+pub use time::{TimeNs, TimeUs};
