@@ -111,7 +111,7 @@ impl Client {
 
     /// Reads away what is left of a dump that was given up, or the next one would find the socket
     /// busy.
-    fn drain(&mut self) {
+    pub(super) fn drain(&mut self) {
         loop {
             self.reserve(DATAGRAM);
             match receive(self.transport.as_mut(), &mut self.buf, false) {

@@ -141,6 +141,7 @@ pub fn errno_text(errno: i32) -> String {
         libc::EOWNERDEAD => "Owner died",
         libc::ENOTRECOVERABLE => "State not recoverable",
         libc::ERFKILL => "Operation not possible due to RF-kill",
+        libc::EHWPOISON => "Memory page has hardware error",
         _ => return format!("Unknown error {errno}"),
     };
     text.to_owned()

@@ -37,6 +37,9 @@ mod pipeline;
 mod transport;
 mod window;
 
+#[cfg(test)]
+mod tests;
+
 pub use dump::{Dump, DumpMessages};
 pub use errno::errno_text;
 pub use error::{Error, KernelError};

@@ -292,3 +292,205 @@ fn fixed_header_len(message_type: u16) -> Option<usize> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Bytes written in hex, blanks ignored. What follows was captured on Linux 6.18, x86-64.
+    fn hex(text: &str) -> Vec<u8> {
+        let digits: Vec<_> = text.chars().filter_map(|c| c.to_digit(16)).collect();
+        digits.chunks(2).map(|pair| (pair[0] * 16 + pair[1]) as u8).collect()
+    }
+
+    fn status(text: &str) -> Status {
+        let bytes = hex(text);
+        let header = NetlinkHeader::decode(&bytes).unwrap();
+        assert_eq!(header.len as usize, bytes.len());
+        Status::decode(&header, &bytes[16..]).unwrap()
+    }
+
+    /// `tc qdisc add dev lo root nosuchkind`, without `NETLINK_CAP_ACK`.
+    const WHOLE_REQUEST: &str = "6c000000 0200 0002 536a036b ce320000 feffffff \
+        34000000 2400 0506 536a036b 00000000 00000000 01000000 00000000 ffffffff 00000000 \
+        0f000100 6e6f737563686b696e640000 \
+        24000100 53706563696669656420716469736320 6b696e6420697320756e6b6e6f776e00";
+
+    #[test]
+    fn the_explanation_follows_the_whole_request_or_its_header() {
+        let whole = status(WHOLE_REQUEST);
+        assert_eq!(whole.errno, 2);
+        assert_eq!(whole.request.unwrap().message_type, 36);
+        let message = whole.ext_ack.unwrap().message.unwrap();
+        assert_eq!(message, "Specified qdisc kind is unknown");
+        // The same with NETLINK_CAP_ACK and another name.
+        let capped = status(
+            "48000000 0200 0003 0a000000 e1350000 feffffff 30000000 2400 0506 0a000000 00000000 \
+             24000100 53706563696669656420716469736320 6b696e6420697320756e6b6e6f776e00",
+        );
+        assert_eq!(capped.ext_ack.unwrap().message.unwrap(), message);
+    }
+
+    #[test]
+    fn success_is_errno_0_with_or_without_a_warning() {
+        // qdisc add pfifo: success is capped even without NETLINK_CAP_ACK.
+        let plain = status(
+            "24000000 0200 0001 536a036b d3320000 00000000 38000000 2400 0506 536a036b 00000000",
+        );
+        assert_eq!((plain.errno, plain.ext_ack), (0, None));
+        assert_eq!(plain.request.unwrap().len, 56);
+        // class add htb
+        let warned = status(
+            "68000000 0200 0003 0d000000 e1350000 00000000 60000000 2800 0506 0d000000 00000000 \
+             43000100 7363685f6874623a207175616e74756d206f6620636c617373203130303031206973 \
+             20736d616c6c2e20436f6e736964657220723271206368616e67652e 0000",
+        );
+        assert_eq!(warned.errno, 0);
+        assert_eq!(
+            warned.ext_ack.unwrap().message.unwrap(),
+            "sch_htb: quantum of class 10001 is small. Consider r2q change."
+        );
+    }
+
+    #[test]
+    fn the_end_of_a_dump_has_no_request_in_it() {
+        assert_eq!(status("14000000 0300 0200 526a036b ce320000 00000000"), Status::default());
+        // RTM_GETTFILTER with a TCA_CHAIN that is too short.
+        let failed = status(
+            "68000000 0300 0202 1f000000 e1350000 deffffff \
+             27000100 417474726962757465206661696c656420706f6c6963792076616c69646174696f6e 0000 \
+             08000200 24000000 24000480 0c000400 0000000000000000 0c000500 ffffffff00000000 \
+             08000100 04000000",
+        );
+        assert_eq!((failed.errno, failed.request), (34, None));
+        let ext_ack = failed.ext_ack.unwrap();
+        assert_eq!(ext_ack.offset, Some(36));
+        let policy = ext_ack.policy.unwrap();
+        assert_eq!((policy.min_unsigned, policy.max_unsigned), (Some(0), Some(4_294_967_295)));
+        assert_eq!(policy.to_string(), "a u32 from 0 to 4294967295");
+    }
+
+    #[test]
+    fn policies_say_what_they_want() {
+        // RTM_GETLINK with an IFLA_IFNAME of 24 letters.
+        let long_name = status(
+            "68000000 0200 0003 05000000 e1350000 deffffff 48000000 1200 0100 05000000 00000000 \
+             27000100 417474726962757465206661696c656420706f6c6963792076616c69646174696f6e 0000 \
+             08000200 28000000 14000480 08000700 0f000000 08000100 0b000000",
+        );
+        let ext_ack = long_name.ext_ack.unwrap();
+        assert_eq!(ext_ack.offset, Some(40));
+        assert_eq!(ext_ack.policy.unwrap().to_string(), "a string of at most 15 bytes");
+        // RTM_NEWACTION with TCA_ACT_HW_STATS of bits that do not exist.
+        let bad_bits = ExtAck::decode(&hex("14000480 08000a00 03000000 08000100 0f000000"));
+        let policy = bad_bits.policy.unwrap();
+        assert_eq!(policy.bitfield32_mask, Some(3));
+        assert_eq!(policy.to_string(), "a bitfield32 with no bits outside 0x3");
+    }
+
+    #[test]
+    fn every_known_attribute_has_its_field_and_the_others_survive() {
+        let attrs = hex("07000300 01020300 08000500 09000000 08000600 24000000 \
+             05000900 aa000000 06000200 01000000 \
+             3c000480 08000800 02000000 08000900 07000000 08000600 01000000 \
+             0c000c00 0f00000000000000 0c000200 ffffffffffffffff 04000b00 04000d00");
+        let ack = ExtAck::decode(&attrs);
+        assert_eq!(ack.cookie.as_deref(), Some(&[1, 2, 3][..]));
+        assert_eq!((ack.missing_type, ack.missing_nest), (Some(9), Some(36)));
+        // The second one has the wrong size for an offset.
+        assert_eq!(ack.offset, None);
+        assert_eq!(ack.unknown, [(9, vec![0xaa]), (2, vec![1, 0])]);
+        let policy = ack.policy.unwrap();
+        assert_eq!((policy.nested_index, policy.nested_max_type), (Some(2), Some(7)));
+        assert_eq!((policy.min_len, policy.mask), (Some(1), Some(15)));
+        assert_eq!(policy.min_signed, Some(-1));
+        assert_eq!(policy.unknown, [(13, vec![])]);
+    }
+
+    #[test]
+    fn lies_are_errors_or_left_out() {
+        let bytes = hex(WHOLE_REQUEST);
+        let header = NetlinkHeader::decode(&bytes).unwrap();
+        for len in 0..20 {
+            assert!(Status::decode(&header, &bytes[16..16 + len]).is_err(), "{len}");
+        }
+        let mut body = bytes[16..].to_vec();
+        // The request claims to be longer than what came back.
+        body[4..8].copy_from_slice(&u32::MAX.to_ne_bytes());
+        let status = Status::decode(&header, &body).unwrap();
+        assert_eq!((status.errno, status.ext_ack), (2, None));
+        for code in [1, i32::MAX, i32::MIN] {
+            body[..4].copy_from_slice(&code.to_ne_bytes());
+            assert!(Status::decode(&header, &body).is_err());
+        }
+    }
+
+    /// `u32` filter with a `mirred` action whose `TCA_MIRRED_PARMS` is too short; the kernel
+    /// objects to offset 80.
+    const NESTED: &str = "6c000000 2c00 0506 3e000000 00000000 \
+        00000000 01000000 00000000 f2ffffff 08000100 \
+        08000100 75333200 \
+        40000200 08000100 01000000 \
+        20000700 1c000100 0b000100 6d69727265640000 0c000280 05000200 31000000 \
+        14000500 01000000000000000000000000000000";
+
+    fn path(request: &str, offset: usize) -> Option<String> {
+        attribute_path(&hex(request), offset).map(|path| path.to_string())
+    }
+
+    #[test]
+    fn offsets_lead_to_attributes_through_nests_of_both_sorts() {
+        assert_eq!(path(NESTED, 80).as_deref(), Some("2.7.1.2.2"));
+        assert_eq!(path(NESTED, 76).as_deref(), Some("2.7.1.2"));
+        assert_eq!(path(NESTED, 36).as_deref(), Some("1"));
+        // Inside a value, and in its padding: the attribute itself.
+        assert_eq!(path(NESTED, 40).as_deref(), Some("1"));
+        assert_eq!(path(NESTED, 87).as_deref(), Some("2.7.1.2.2"));
+        assert_eq!(path(NESTED, 100).as_deref(), Some("2.5"));
+    }
+
+    #[test]
+    fn headers_and_what_lies_beyond_have_no_path() {
+        for offset in [0, 15, 16, 35, 108, 109, usize::MAX] {
+            assert_eq!(path(NESTED, offset), None, "{offset}");
+        }
+        // RTM_NEWADDR has a header that is not known here.
+        assert_eq!(path("18000000 1400 0500 00000000 00000000 0800010000000000", 16), None);
+        assert_eq!(path("0c", 0), None);
+    }
+
+    #[test]
+    fn the_header_depends_on_the_type() {
+        // RTM_NEWACTION, the kernel objects to offset 36.
+        let action = "30000000 3000 0506 44000000 00000000 00000000 \
+            1c000100 18000100 08000100 62706600 0c000700 00040000 00040000";
+        assert_eq!(path(action, 36).as_deref(), Some("1.1.7"));
+        // RTM_GETLINK, the kernel objects to offset 40.
+        let link = "38000000 1200 0100 01000000 00000000 00000000000000000000000000000000 \
+            08001d00 09010000 0d000300 73686f7274616c7400000000";
+        assert_eq!(path(link, 40).as_deref(), Some("3"));
+    }
+
+    #[test]
+    fn attributes_behind_a_structure_end_at_the_enclosing_one() {
+        // netem: struct tc_netem_qopt, then TCA_NETEM_LOSS{NETEM_LOSS_GI}.
+        let netem = "58000000 2400 0506 19000000 00000000 \
+            00000000 01000000 00000100 ffffffff 00000000 \
+            0a000100 6e6574656d000000 \
+            28000200 000000000000000000000000000000000000000000000000 \
+            0c000500 07000100 31323300";
+        assert_eq!(path(netem, 76).as_deref(), Some("2"));
+    }
+
+    #[test]
+    fn nests_without_end_do_not_take_for_ever() {
+        let mut request = hex("00000100 2400 0500 00000000 00000000");
+        request.extend([0; 20]);
+        for len in (4..=65_532_u16).rev().step_by(4) {
+            request.extend(len.to_ne_bytes());
+            request.extend([1, 0]);
+        }
+        let path = attribute_path(&request, request.len() - 4).unwrap();
+        assert_eq!(path.0, [1; MAX_DEPTH]);
+    }
+}
