@@ -1,1 +1,170 @@
 //! A blocking client over a netlink socket.
+//!
+//! ```no_run
+//! use tc_proto::client::Client;
+//! use tc_proto::msg::{Request, TcHeader};
+//!
+//! const RTM_GETQDISC: u16 = 38;
+//! const NLM_F_REQUEST_DUMP: u16 = 0x301;
+//!
+//! let mut client = Client::open()?;
+//! let ifindex = client.link_index("eth0")?;
+//! let request = Request::new(RTM_GETQDISC, NLM_F_REQUEST_DUMP, |body| {
+//!     TcHeader::default().encode(body);
+//!     Ok(())
+//! })?;
+//! for (_header, body) in client.dump(&request)?.messages() {
+//!     let tc = TcHeader::decode(body)?;
+//!     if u32::try_from(tc.ifindex) == Ok(ifindex) {
+//!         // …
+//!     }
+//! }
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! The kernel works on a request while it is being sent. So when the socket's queue is empty, no
+//! answer will come any more, and only a [`Monitor`] ever waits: a lost answer is an error, never a
+//! hang.
+//!
+//! Kernel: uapi/linux/netlink.h, uapi/linux/rtnetlink.h.
+
+mod dump;
+mod errno;
+mod error;
+mod link;
+mod monitor;
+mod pipeline;
+mod transport;
+mod window;
+
+#[cfg(test)]
+mod tests;
+
+pub use dump::{Dump, DumpMessages};
+pub use errno::errno_text;
+pub use error::{Error, KernelError};
+pub use monitor::{Event, Monitor};
+pub use pipeline::Pipeline;
+
+use crate::msg::{ExtAck, NetlinkHeader, Request};
+use transport::Transport;
+use window::{Expect, Window};
+
+/// Flags of a request, `NLM_F_*`.
+mod flag {
+    pub(super) const ACK: u16 = 0x04;
+    pub(super) const ECHO: u16 = 0x08;
+    pub(super) const DUMP_INTR: u16 = 0x10;
+    pub(super) const REQUEST: u16 = 0x01;
+}
+
+/// Message types that all of netlink shares, `NLMSG_*`.
+mod message {
+    pub(super) const ERROR: u16 = 2;
+    pub(super) const DONE: u16 = 3;
+    pub(super) const OVERRUN: u16 = 4;
+    pub(super) const MIN_TYPE: u16 = 16;
+}
+
+/// Room for one datagram: the kernel makes the parts of a dump no longer than this.
+const DATAGRAM: usize = 32 * 1024;
+
+/// A socket for traffic control requests.
+///
+/// It belongs to the network namespace of the thread that opened it.
+#[derive(Debug)]
+pub struct Client {
+    transport: Box<dyn Transport>,
+    buf: Vec<u8>,
+    window: Window,
+    sequence: u32,
+}
+
+/// A request that succeeded.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Ack {
+    /// What the kernel warns of.
+    pub warning: Option<ExtAck>,
+    /// The messages that came before the acknowledgement, asked for with `NLM_F_ECHO`.
+    pub echoed: Vec<Message>,
+}
+
+/// A message that owns its bytes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Message {
+    /// The netlink header.
+    pub header: NetlinkHeader,
+    /// What follows it.
+    pub body: Vec<u8>,
+}
+
+impl Client {
+    /// Opens a socket in the network namespace of the calling thread. Extended acknowledgements are
+    /// on; errors do not carry the request back.
+    #[doc(alias = "NETLINK_EXT_ACK")]
+    #[doc(alias = "NETLINK_CAP_ACK")]
+    pub fn open() -> Result<Self, Error> {
+        Ok(Self::over(Box::new(transport::open()?)))
+    }
+
+    fn over(transport: Box<dyn Transport>) -> Self {
+        Self { transport, buf: Vec::new(), window: Window::default(), sequence: 1 }
+    }
+
+    /// Sends a request and waits for its acknowledgement.
+    ///
+    /// Without `NLM_F_ACK` the kernel answers errors only: silence is success then, and there are
+    /// no warnings. After [`Error::Lost`] and [`Error::NoAnswer`] it is not known whether the
+    /// request took effect.
+    pub fn request(&mut self, request: &Request) -> Result<Ack, Error> {
+        self.transact(request, Expect::of(request))
+    }
+
+    /// Sends a request that is answered with one message, such as `RTM_GETTFILTER` or `RTM_GETLINK`
+    /// without `NLM_F_DUMP`.
+    pub fn get(&mut self, request: &Request) -> Result<Message, Error> {
+        let expect = match Expect::of(request) {
+            Expect::Ack => Expect::Ack,
+            _ => Expect::Message,
+        };
+        let ack = match self.transact(request, expect) {
+            Err(Error::Truncated { need, .. }) => {
+                // Nothing changes by asking again.
+                self.reserve(need);
+                self.transact(request, expect)?
+            }
+            other => other?,
+        };
+        ack.echoed.into_iter().next().ok_or(Error::NoAnswer)
+    }
+
+    fn transact(&mut self, request: &Request, expect: Expect) -> Result<Ack, Error> {
+        let mut window = std::mem::take(&mut self.window);
+        window.push(request, expect);
+        self.exchange(&mut window);
+        let outcome = window.outcomes().next();
+        self.window = window;
+        outcome.unwrap_or(Err(Error::NoAnswer))
+    }
+
+    /// Sends what is in `window` and gathers the outcomes there.
+    fn exchange(&mut self, window: &mut Window) {
+        // A kernel that sends the request back must find room for it.
+        self.reserve(window.len().saturating_add(4096));
+        let first = self.take_sequence(window.count());
+        window.exchange(self.transport.as_mut(), &mut self.buf, first);
+    }
+
+    /// Makes room for datagrams of `need` bytes.
+    fn reserve(&mut self, need: usize) {
+        self.buf.clear();
+        self.buf.reserve(need.max(DATAGRAM));
+    }
+
+    /// The first of `count` fresh sequence numbers.
+    fn take_sequence(&mut self, count: usize) -> u32 {
+        let first = self.sequence;
+        self.sequence = first.wrapping_add(count as u32);
+        first
+    }
+}

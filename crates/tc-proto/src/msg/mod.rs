@@ -6,7 +6,7 @@ mod extack;
 mod header;
 mod request;
 
-pub use extack::ExtAck;
+pub use extack::{ExtAck, Policy, Status, attribute_path};
 pub use header::{NetlinkHeader, NetlinkMessages, TcHeader};
 pub use request::Request;
 

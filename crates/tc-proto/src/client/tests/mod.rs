@@ -1,0 +1,141 @@
+//! The client against a kernel that does as the script says, and against the real one.
+
+mod batch;
+mod dump;
+mod kernel;
+mod link;
+mod monitor;
+mod request;
+
+use std::collections::VecDeque;
+use std::io;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use super::transport::Transport;
+use super::{Client, Error};
+use crate::msg::Request;
+
+/// What the next attempt to receive gives.
+#[derive(Clone, Debug)]
+enum Step {
+    Datagram(Vec<u8>),
+    Foreign(Vec<u8>),
+    Fails(i32),
+}
+
+use Step::{Datagram, Fails, Foreign};
+
+/// A socket whose n-th send queues the n-th list of steps.
+#[derive(Debug, Default)]
+struct Fake {
+    answers: VecDeque<Vec<Step>>,
+    queue: VecDeque<Step>,
+    refuses: VecDeque<i32>,
+    sent: Arc<Mutex<Vec<Vec<u8>>>>,
+    timeout: Option<Duration>,
+}
+
+impl Transport for Fake {
+    fn send(&mut self, datagram: &[u8]) -> io::Result<usize> {
+        if let Some(errno) = self.refuses.pop_front() {
+            return Err(io::Error::from_raw_os_error(errno));
+        }
+        self.sent.lock().unwrap().push(datagram.to_vec());
+        self.queue.extend(self.answers.pop_front().unwrap_or_default());
+        Ok(datagram.len())
+    }
+
+    fn recv(&mut self, buf: &mut Vec<u8>, wait: bool) -> io::Result<(usize, u32)> {
+        let (bytes, sender) = match self.queue.pop_front() {
+            Some(Datagram(bytes)) => (bytes, 0),
+            Some(Foreign(bytes)) => (bytes, 4711),
+            Some(Fails(errno)) => return Err(io::Error::from_raw_os_error(errno)),
+            None => {
+                assert!(!wait || self.timeout.is_some(), "this would block for ever");
+                return Err(io::Error::from_raw_os_error(libc::EAGAIN));
+            }
+        };
+        let room = buf.capacity() - buf.len();
+        assert!(room > 0, "no room to receive into");
+        buf.extend_from_slice(&bytes[..bytes.len().min(room)]);
+        Ok((bytes.len(), sender))
+    }
+
+    fn set_timeout(&mut self, timeout: Option<Duration>) -> io::Result<()> {
+        self.timeout = timeout;
+        Ok(())
+    }
+}
+
+/// A client whose n-th datagram is answered with the n-th list of steps.
+fn client(answers: impl IntoIterator<Item = Vec<Step>>) -> Client {
+    Client::over(Box::new(Fake { answers: answers.into_iter().collect(), ..Fake::default() }))
+}
+
+/// A client like this that tells what it sent.
+fn watched(answers: impl IntoIterator<Item = Vec<Step>>) -> (Client, Arc<Mutex<Vec<Vec<u8>>>>) {
+    let fake = Fake { answers: answers.into_iter().collect(), ..Fake::default() };
+    let sent = Arc::clone(&fake.sent);
+    (Client::over(Box::new(fake)), sent)
+}
+
+fn message(message_type: u16, flags: u16, sequence: u32, body: &[u8]) -> Vec<u8> {
+    let mut bytes = vec![];
+    bytes.extend_from_slice(&(16 + body.len() as u32).to_ne_bytes());
+    bytes.extend_from_slice(&message_type.to_ne_bytes());
+    bytes.extend_from_slice(&flags.to_ne_bytes());
+    bytes.extend_from_slice(&sequence.to_ne_bytes());
+    bytes.extend_from_slice(&0x35e1_u32.to_ne_bytes());
+    bytes.extend_from_slice(body);
+    bytes
+}
+
+/// An acknowledgement as the kernel sends it with `NETLINK_CAP_ACK`.
+fn ack(errno: i32, sequence: u32) -> Vec<u8> {
+    let mut body = (-errno).to_ne_bytes().to_vec();
+    body.extend_from_slice(&message(36, 5, sequence, &[]));
+    message(2, 0x100, sequence, &body)
+}
+
+fn done(code: i32, flags: u16, sequence: u32) -> Vec<u8> {
+    message(3, 2 | flags, sequence, &code.to_ne_bytes())
+}
+
+/// `RTM_NEWQDISC` with these flags and no more than a body to recognise it by.
+fn request(flags: u16, body: &[u8]) -> Request {
+    Request::new(36, flags, |buf| {
+        buf.extend_from_slice(body);
+        Ok(())
+    })
+    .unwrap()
+}
+
+/// A request with `NLM_F_REQUEST | NLM_F_ACK`.
+fn change() -> Request {
+    request(5, &[0; 20])
+}
+
+#[track_caller]
+fn assert_lost<T: std::fmt::Debug>(result: Result<T, Error>) {
+    let error = result.unwrap_err();
+    assert!(matches!(error, Error::Lost), "{error:?}");
+}
+
+#[track_caller]
+fn assert_no_answer<T: std::fmt::Debug>(result: Result<T, Error>) {
+    let error = result.unwrap_err();
+    assert!(matches!(error, Error::NoAnswer), "{error:?}");
+}
+
+#[track_caller]
+fn assert_decode<T: std::fmt::Debug>(result: Result<T, Error>) {
+    let error = result.unwrap_err();
+    assert!(matches!(error, Error::Decode(_)), "{error:?}");
+}
+
+#[track_caller]
+fn assert_errno<T: std::fmt::Debug>(result: Result<T, Error>, errno: i32) {
+    let error = result.unwrap_err();
+    assert_eq!(error.kernel().map(|kernel| kernel.errno), Some(errno), "{error:?}");
+}

@@ -1,0 +1,126 @@
+//! The socket, behind a trait so that tests can put a misbehaving kernel in its place.
+
+use std::fmt::Debug;
+use std::io;
+use std::os::fd::AsFd;
+use std::os::unix::net::UnixDatagram;
+use std::time::Duration;
+
+use netlink_sys::protocols::NETLINK_ROUTE;
+use netlink_sys::{Socket, SocketAddr};
+
+use super::Error;
+
+/// Sends and receives datagrams.
+pub(super) trait Transport: Debug + Send {
+    /// Sends `datagram` to the kernel; gives the number of bytes sent.
+    fn send(&mut self, datagram: &[u8]) -> io::Result<usize>;
+
+    /// Appends a datagram to `buf`, cut to its spare capacity; gives the length of the whole
+    /// datagram and the port of its sender. Without `wait`, `EAGAIN` says that there is none.
+    fn recv(&mut self, buf: &mut Vec<u8>, wait: bool) -> io::Result<(usize, u32)>;
+
+    /// Limits the time that `recv` waits.
+    fn set_timeout(&mut self, timeout: Option<Duration>) -> io::Result<()>;
+}
+
+impl Transport for Socket {
+    fn send(&mut self, datagram: &[u8]) -> io::Result<usize> {
+        self.send_to(datagram, &SocketAddr::new(0, 0), 0)
+    }
+
+    fn recv(&mut self, buf: &mut Vec<u8>, wait: bool) -> io::Result<(usize, u32)> {
+        let flags = libc::MSG_TRUNC | if wait { 0 } else { libc::MSG_DONTWAIT };
+        let (len, sender) = self.recv_from(buf, flags)?;
+        Ok((len, sender.port_number()))
+    }
+
+    fn set_timeout(&mut self, timeout: Option<Duration>) -> io::Result<()> {
+        // The option belongs to the socket, so setting it on a duplicate sets it here.
+        UnixDatagram::from(self.as_fd().try_clone_to_owned()?).set_read_timeout(timeout)
+    }
+}
+
+/// A socket for requests: three system calls, the kernel binds it when it first sends.
+pub(super) fn open() -> Result<Socket, Error> {
+    let socket = Socket::new(NETLINK_ROUTE).map_err(io_error("open"))?;
+    // Kernels before 4.12 and 4.2 know less; what they leave out is not missed.
+    let _ = socket.set_ext_ack(true);
+    let _ = socket.set_cap_ack(true);
+    Ok(socket)
+}
+
+/// A socket that receives the notifications of `groups`.
+pub(super) fn subscribe(groups: &[u32]) -> Result<Socket, Error> {
+    let mut socket = Socket::new(NETLINK_ROUTE).map_err(io_error("open"))?;
+    let bit = |group: &u32| group.checked_sub(1).and_then(|n| 1_u32.checked_shl(n));
+    let mask = groups.iter().filter_map(bit).fold(0, |mask, bit| mask | bit);
+    socket.bind(&SocketAddr::new(0, mask)).map_err(io_error("subscribe"))?;
+    for group in groups.iter().filter(|group| bit(group).is_none()) {
+        socket.add_membership(*group).map_err(io_error("subscribe"))?;
+    }
+    Ok(socket)
+}
+
+pub(super) fn io_error(op: &'static str) -> impl FnOnce(io::Error) -> Error {
+    move |source| Error::Io { op, source }
+}
+
+/// Sends `datagram`, again when a signal interrupts.
+pub(super) fn send(transport: &mut dyn Transport, datagram: &[u8]) -> Result<(), Error> {
+    loop {
+        match transport.send(datagram) {
+            Ok(sent) if sent == datagram.len() => return Ok(()),
+            Ok(_) => return Err(io_error("send")(io::ErrorKind::WriteZero.into())),
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+            Err(e) => return Err(io_error("send")(e)),
+        }
+    }
+}
+
+/// What came of an attempt to receive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Received {
+    /// A datagram from the kernel, appended to the buffer.
+    Datagram,
+    /// A datagram from the kernel that needs this many bytes; its beginning was appended.
+    Cut(usize),
+    /// The kernel dropped something for want of room.
+    Lost,
+    /// There is nothing, or nothing came in time.
+    Nothing,
+}
+
+/// Appends the next datagram of the kernel to `buf`, which has spare capacity.
+///
+/// The kernel works on a request while it is being sent and queues the next part of a dump while
+/// one is received. So when the queue is empty, no answer will ever come, and `wait` is for
+/// notifications only.
+pub(super) fn receive(
+    transport: &mut dyn Transport,
+    buf: &mut Vec<u8>,
+    wait: bool,
+) -> Result<Received, Error> {
+    let start = buf.len();
+    loop {
+        let (len, sender) = match transport.recv(buf, wait) {
+            Ok(received) => received,
+            Err(e) => match e.raw_os_error() {
+                // Who waits decides whether to wait on.
+                Some(libc::EINTR) if wait => return Ok(Received::Nothing),
+                Some(libc::EINTR) => continue,
+                Some(libc::ENOBUFS) => return Ok(Received::Lost),
+                Some(libc::EAGAIN) => return Ok(Received::Nothing),
+                _ => return Err(io_error("receive")(e)),
+            },
+        };
+        if sender != 0 {
+            // Port 0 is the kernel; nobody else is asked anything here.
+            buf.truncate(start);
+        } else if buf.len() - start < len {
+            return Ok(Received::Cut(len));
+        } else {
+            return Ok(Received::Datagram);
+        }
+    }
+}
