@@ -1,0 +1,111 @@
+//! Two equal hosts: rtc works on one, tc on the other, and both must come out equal.
+
+use crate::{Ns, Output};
+
+/// Two namespaces with the same devices.
+#[derive(Debug)]
+pub struct Twins {
+    ours: Ns,
+    theirs: Ns,
+}
+
+impl Twins {
+    /// Two hosts, each with `eth0`, of four transmit queues.
+    pub fn new(ns: &Ns) -> Twins {
+        let [ours, theirs] = ["ours", "theirs"].map(|name| {
+            let host = ns.host(name);
+            host.link_with_queues("eth0", 4);
+            host
+        });
+        Twins { ours, theirs }
+    }
+
+    /// Runs the command with rtc here and with tc there. Status and both streams must be equal, and
+    /// so must be, as tc shows them, all qdiscs, classes and filters of `eth0` afterwards.
+    #[track_caller]
+    pub fn both(&self, words: &[&str]) -> Output {
+        let (theirs, ours) = (self.theirs.tc(words), self.ours.rtc(words));
+        self.ours.assert_same(&stable(theirs), &stable(ours.clone()));
+        for view in [
+            &["qdisc", "show", "dev", "eth0"][..],
+            &["class", "show", "dev", "eth0"],
+            &["filter", "show", "dev", "eth0"],
+            &["filter", "show", "dev", "eth0", "ingress"],
+            &["filter", "show", "dev", "eth0", "egress"],
+        ] {
+            let words = [&["-d"], view].concat();
+            let (theirs, ours) = (self.theirs.tc(&words), self.ours.tc(&words));
+            let (theirs, ours) = (stable(theirs), stable(ours));
+            assert_eq!(theirs, ours, "after {words:?}: left as tc made it, right as rtc did");
+        }
+        ours
+    }
+
+    /// The same for several commands, each split at blanks.
+    #[track_caller]
+    pub fn all(&self, commands: &[&str]) {
+        for command in commands {
+            self.both(&command.split_ascii_whitespace().collect::<Vec<_>>());
+        }
+    }
+}
+
+/// Without what differs between any two runs: number and time of loaded programs, and the handles that the
+/// kernel gives from 8001: on.
+fn stable(mut output: Output) -> Output {
+    for mark in [" id ", "\"id\":", " load_time ", "\"load_time\":"] {
+        output.stdout = without_number_after(mark, &output.stdout);
+    }
+    output.stdout = without_given_handles(&output.stdout);
+    output.command.clear();
+    output
+}
+
+fn without_number_after(mark: &str, text: &str) -> String {
+    let mut pieces = text.split(mark);
+    let mut out = pieces.next().unwrap_or_default().to_owned();
+    for piece in pieces {
+        out.push_str(mark);
+        out.push_str(piece.trim_start_matches(|c: char| c.is_ascii_digit()));
+    }
+    out
+}
+
+fn without_given_handles(text: &str) -> String {
+    let is_given = |word: &str| {
+        let word = word.trim_start_matches('"');
+        word.len() == 4 && word.starts_with('8') && word.chars().all(|c| c.is_ascii_hexdigit())
+    };
+    let mut out = String::new();
+    for piece in text.split_inclusive(':') {
+        let start = piece.rfind([' ', ',']).map_or(0, |at| at + 1);
+        let (before, word) = piece.split_at(start);
+        out.push_str(before);
+        match word.strip_suffix(':') {
+            Some(word) if is_given(word) => out.push_str("GIVEN:"),
+            _ => out.push_str(word),
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn given_handles_do_not_count() {
+        assert_eq!(
+            without_given_handles(
+                "qdisc mq 806c: root\nqdisc pfifo 806d: parent 806c:1 limit 8000p"
+            ),
+            "qdisc mq GIVEN: root\nqdisc pfifo GIVEN: parent GIVEN:1 limit 8000p"
+        );
+        assert_eq!(without_given_handles("qdisc mq 8: root 80000:"), "qdisc mq 8: root 80000:");
+    }
+
+    #[test]
+    fn program_numbers_do_not_count() {
+        assert_eq!(without_number_after(" id ", "a id 12 tag\nb id 3\n"), "a id  tag\nb id \n");
+    }
+}
