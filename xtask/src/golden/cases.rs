@@ -48,7 +48,8 @@ pub(crate) fn read(root: &Path, file: &Path) -> Result<Vec<Case>, String> {
         match key {
             "group" => (group, in_case) = (Case::default(), false),
             "case" => {
-                let (name, cmd) = rest.split_once('=').ok_or_else(|| fail("expected case NAME = WORDS"))?;
+                let (name, cmd) =
+                    rest.split_once('=').ok_or_else(|| fail("expected case NAME = WORDS"))?;
                 let mut case = group.clone();
                 let name = name.trim();
                 if name.is_empty() || !name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-') {

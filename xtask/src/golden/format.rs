@@ -83,7 +83,7 @@ pub(crate) struct Message {
 
 /// A program's output, in which each usage text is only a mark.
 ///
-/// A usage text starts at a line that begins with `Usage:` and ends before a line that is known to be a
+/// A usage text starts at a line that begins with `Usage:` or `usage:` and ends before a line that is known to be a
 /// message; its wording is each program's own.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Text(pub(crate) Vec<Chunk>);
@@ -120,7 +120,7 @@ impl Text {
         let mut in_usage = false;
         for line in output.split_inclusive(|&b| b == b'\n') {
             let trimmed = line.trim_ascii_start();
-            if trimmed.starts_with(b"Usage:") {
+            if trimmed.starts_with(b"Usage:") || trimmed.starts_with(b"usage:") {
                 if !in_usage {
                     chunks.push(Chunk::Usage);
                 }
@@ -200,14 +200,21 @@ impl Golden {
         Ok(golden)
     }
 
-    fn section(&mut self, name: &str, rest: &str, body: &[(usize, &str)]) -> Result<(), FormatError> {
+    fn section(
+        &mut self,
+        name: &str,
+        rest: &str,
+        body: &[(usize, &str)],
+    ) -> Result<(), FormatError> {
         let words = || body.iter().map(|(_, l)| (*l).to_owned());
         match name {
             "about" => self.about = words().collect::<Vec<_>>().join("\n"),
             "links" => {
                 for (at, line) in body {
                     for pair in line.split_whitespace() {
-                        let link = pair.split_once('=').and_then(|(n, i)| Some((n.to_owned(), i.parse().ok()?)));
+                        let link = pair
+                            .split_once('=')
+                            .and_then(|(n, i)| Some((n.to_owned(), i.parse().ok()?)));
                         self.links.push(link.ok_or_else(|| wrong(*at, "expected NAME=INDEX"))?);
                     }
                 }
@@ -219,7 +226,9 @@ impl Golden {
             "stdin" => self.stdin = Some(bytes(body)?),
             "mask" => {
                 for (at, line) in body {
-                    self.masks.push(path(line).ok_or_else(|| wrong(*at, "expected numbers joined by `.`"))?);
+                    self.masks.push(
+                        path(line).ok_or_else(|| wrong(*at, "expected numbers joined by `.`"))?,
+                    );
                 }
             }
             "cmd" => {
@@ -235,7 +244,12 @@ impl Golden {
         Ok(())
     }
 
-    fn run_section(&mut self, name: &str, options: &[String], body: &[(usize, &str)]) -> Result<(), FormatError> {
+    fn run_section(
+        &mut self,
+        name: &str,
+        options: &[String],
+        body: &[(usize, &str)],
+    ) -> Result<(), FormatError> {
         if !self.runs.iter().any(|r| r.options == options) {
             // What a further run does not say is as in the first, its output excepted.
             let first = self.runs.first().cloned().unwrap_or_default();
@@ -273,9 +287,12 @@ fn messages(body: &[(usize, &str)]) -> Result<Vec<Message>, FormatError> {
             continue;
         }
         if !line.starts_with(' ') {
-            let (name, flags) = line.split_once(' ').ok_or_else(|| wrong(at, "expected TYPE FLAGS"))?;
+            let (name, flags) =
+                line.split_once(' ').ok_or_else(|| wrong(at, "expected TYPE FLAGS"))?;
             let known = TYPES.iter().find(|(_, n)| *n == name).map(|(n, _)| *n);
-            let kind = known.or_else(|| name.parse().ok()).ok_or_else(|| wrong(at, "unknown message type"))?;
+            let kind = known
+                .or_else(|| name.parse().ok())
+                .ok_or_else(|| wrong(at, "unknown message type"))?;
             let flags = flags.strip_prefix("0x").and_then(|h| u16::from_str_radix(h, 16).ok());
             let flags = flags.ok_or_else(|| wrong(at, "expected flags such as 0x605"))?;
             all.push(Message { kind, flags, payload: Vec::new() });
@@ -297,7 +314,8 @@ fn text(body: &[(usize, &str)]) -> Result<Text, FormatError> {
         if line == "(usage)" {
             return Ok(Chunk::Usage);
         }
-        let (bytes, newline) = line_from(line).ok_or_else(|| wrong(at, "expected `|TEXT$` or `|TEXT%`"))?;
+        let (bytes, newline) =
+            line_from(line).ok_or_else(|| wrong(at, "expected `|TEXT$` or `|TEXT%`"))?;
         Ok(Chunk::Line(bytes, newline))
     };
     Ok(Text(body.iter().map(chunk).collect::<Result<_, _>>()?))
@@ -306,7 +324,8 @@ fn text(body: &[(usize, &str)]) -> Result<Text, FormatError> {
 fn bytes(body: &[(usize, &str)]) -> Result<Vec<u8>, FormatError> {
     let mut all = Vec::new();
     for &(at, line) in body {
-        let (bytes, newline) = line_from(line).ok_or_else(|| wrong(at, "expected `|TEXT$` or `|TEXT%`"))?;
+        let (bytes, newline) =
+            line_from(line).ok_or_else(|| wrong(at, "expected `|TEXT$` or `|TEXT%`"))?;
         all.extend(bytes);
         if newline {
             all.push(b'\n');
@@ -369,7 +388,9 @@ pub(crate) fn split_words(line: &str) -> Option<Vec<String>> {
 
 /// The inverse of [`split_words`].
 pub(crate) fn join_words(words: &[String]) -> String {
-    let plain = |w: &str| !w.is_empty() && !w.contains(|c: char| c.is_ascii_whitespace() || "'\"".contains(c));
+    let plain = |w: &str| {
+        !w.is_empty() && !w.contains(|c: char| c.is_ascii_whitespace() || "'\"".contains(c))
+    };
     let quoted = words.iter().map(|w| match w.as_str() {
         w if plain(w) => w.to_owned(),
         w if w.contains('\'') => {
@@ -388,7 +409,8 @@ impl fmt::Display for Golden {
             let links: Vec<String> = self.links.iter().map(|(n, i)| format!("{n}={i}")).collect();
             writeln!(f, "-- links\n{}", links.join(" "))?;
         }
-        for (name, lines) in [("setup", &self.setup), ("during", &self.during), ("env", &self.env)] {
+        for (name, lines) in [("setup", &self.setup), ("during", &self.during), ("env", &self.env)]
+        {
             if !lines.is_empty() {
                 writeln!(f, "-- {name}\n{}", lines.join("\n"))?;
             }

@@ -28,7 +28,12 @@ pub(crate) enum Failure {
 const NEEDS_FAILED: i32 = 97;
 
 impl Recorder {
-    pub(crate) fn new(tc: Option<&Path>, root: Option<&Path>, golden: &Path, keep: bool) -> Result<Self, String> {
+    pub(crate) fn new(
+        tc: Option<&Path>,
+        root: Option<&Path>,
+        golden: &Path,
+        keep: bool,
+    ) -> Result<Self, String> {
         let scratch = std::env::temp_dir().join(format!("rtc-golden-{}", std::process::id()));
         std::fs::create_dir_all(&scratch).map_err(|e| format!("{}: {e}", scratch.display()))?;
         let mut recorder = Self {
@@ -51,12 +56,18 @@ impl Recorder {
     /// The first section of each file: what was run, on what, when.
     fn describe(&self) -> Result<String, String> {
         let version = format!("{}\ntc -V; uname -r; date -u +%F", self.prologue());
-        let out = Command::new("unshare").args(unshare_flags()).args(["sh", "-c", &version]).output();
+        let out =
+            Command::new("unshare").args(unshare_flags()).args(["sh", "-c", &version]).output();
         let out = out.map_err(|e| format!("unshare: {e}"))?;
         let lines = String::from_utf8_lossy(&out.stdout).into_owned();
         let mut lines = lines.lines();
-        let (Some(tc), Some(kernel), Some(date)) = (lines.next(), lines.next(), lines.next()) else {
-            return Err(format!("cannot run {}: {}", self.tc, String::from_utf8_lossy(&out.stderr)));
+        let (Some(tc), Some(kernel), Some(date)) = (lines.next(), lines.next(), lines.next())
+        else {
+            return Err(format!(
+                "cannot run {}: {}",
+                self.tc,
+                String::from_utf8_lossy(&out.stderr)
+            ));
         };
         let kernel = kernel.split('-').next().unwrap_or(kernel);
         Ok(format!("{tc}; kernel {kernel}; {date}; cargo xtask golden"))
@@ -65,10 +76,12 @@ impl Recorder {
     /// Shell text that makes the namespaces usable: tc as a function, its file systems, its work directory.
     fn prologue(&self) -> String {
         let root = quote(&self.root);
-        let enter = if self.root.is_empty() { String::new() } else { format!("unshare -R {root} -w /mnt") };
+        let enter =
+            if self.root.is_empty() { String::new() } else { format!("unshare -R {root} -w /mnt") };
         format!(
             "set -e
 R={root}
+if [ -n \"$R\" ]; then mount --rbind \"$R\" \"$R\"; fi
 mount -t tmpfs -o mode=755 golden \"$R/mnt\"
 if [ -n \"$R\" ]; then mount -t proc proc \"$R/proc\"; mount --rbind /dev \"$R/dev\"; fi
 mount -t sysfs sysfs \"$R/sys\"
@@ -88,7 +101,8 @@ traced() {{ t=$1; shift; $T strace -qq -o \"$t\" -e signal=none -e trace=sendmsg
     /// Runs the case and gives what its file should say.
     pub(crate) fn record(&self, case: &Case) -> Result<Golden, Failure> {
         let dir = self.scratch.join("case");
-        let wrong = |what: &Path, e: std::io::Error| Failure::Wrong(format!("{}: {e}", what.display()));
+        let wrong =
+            |what: &Path, e: std::io::Error| Failure::Wrong(format!("{}: {e}", what.display()));
         let files = dir.join("files");
         std::fs::create_dir_all(&files).map_err(|e| wrong(&files, e))?;
         for (name, content) in &case.files {
@@ -101,7 +115,8 @@ traced() {{ t=$1; shift; $T strace -qq -o \"$t\" -e signal=none -e trace=sendmsg
             std::fs::copy(&from, &to).map_err(|e| wrong(&from, e))?;
         }
         let stdin = dir.join("stdin");
-        std::fs::write(&stdin, case.stdin.as_deref().unwrap_or_default()).map_err(|e| wrong(&stdin, e))?;
+        std::fs::write(&stdin, case.stdin.as_deref().unwrap_or_default())
+            .map_err(|e| wrong(&stdin, e))?;
         let script = dir.join("script");
         std::fs::write(&script, self.script(case, &dir)).map_err(|e| wrong(&script, e))?;
         let status = Command::new("unshare")
@@ -115,12 +130,17 @@ traced() {{ t=$1; shift; $T strace -qq -o \"$t\" -e signal=none -e trace=sendmsg
         let golden = match status.code() {
             Some(0) => self.collect(case, &dir),
             Some(NEEDS_FAILED) => Err(Failure::Skip(last_line(&dir.join("setup.err")))),
-            _ => Err(Failure::Wrong(format!("the script ended with {status}: {}", last_line(&dir.join("setup.err"))))),
+            _ => Err(Failure::Wrong(format!(
+                "the script ended with {status}: {}",
+                last_line(&dir.join("setup.err"))
+            ))),
         };
         if self.keep {
             let kept = self.scratch.join(case.name.replace('/', "-"));
             std::fs::rename(&dir, &kept).map_err(|e| wrong(&kept, e))?;
-            return super::say(&format!("{}\n", kept.display())).map_err(Failure::Wrong).and(golden);
+            return super::say(&format!("{}\n", kept.display()))
+                .map_err(Failure::Wrong)
+                .and(golden);
         }
         std::fs::remove_dir_all(&dir).map_err(|e| wrong(&dir, e))?;
         golden
@@ -133,12 +153,18 @@ traced() {{ t=$1; shift; $T strace -qq -o \"$t\" -e signal=none -e trace=sendmsg
         let _ = writeln!(text, "O={out}; E={}; cp -r \"$O/files/.\" .", quote(&case.env.join(" ")));
         for line in case.needs.iter().chain(&case.setup) {
             let failed = quote(&format!("failed: {line}"));
-            let _ = writeln!(text, "({line}) >/dev/null 2>\"$O/setup.err\" || {{ echo {failed} >>\"$O/setup.err\"; exit {NEEDS_FAILED}; }}");
+            let _ = writeln!(
+                text,
+                "({line}) >/dev/null 2>\"$O/setup.err\" || {{ echo {failed} >>\"$O/setup.err\"; exit {NEEDS_FAILED}; }}"
+            );
         }
         text.push_str("ip -o link show >\"$O/links\"\nset +e\n");
         for (n, options) in std::iter::once(&Vec::new()).chain(&case.also).enumerate() {
             let words: Vec<String> = options.iter().chain(&case.cmd).map(|w| quote(w)).collect();
-            let run = format!("traced \"$O/{n}.trace\" {} <\"$O/stdin\" >\"$O/{n}.out\" 2>\"$O/{n}.err\"", words.join(" "));
+            let run = format!(
+                "traced \"$O/{n}.trace\" {} <\"$O/stdin\" >\"$O/{n}.out\" 2>\"$O/{n}.err\"",
+                words.join(" ")
+            );
             if case.during.is_empty() {
                 let _ = writeln!(text, "{run}; echo $? >\"$O/{n}.status\"");
                 continue;
@@ -171,7 +197,9 @@ traced() {{ t=$1; shift; $T strace -qq -o \"$t\" -e signal=none -e trace=sendmsg
             let trace = String::from_utf8_lossy(&read(&format!("{n}.trace"))?).into_owned();
             let (mut request, reply) = strace::messages(&trace);
             for path in &case.masks {
-                request.iter_mut().for_each(|m| strace::mask(m, path));
+                for message in &mut request {
+                    strace::mask(message, path);
+                }
             }
             let status = String::from_utf8_lossy(&read(&format!("{n}.status"))?).trim().parse();
             runs.push(Run {

@@ -54,7 +54,9 @@ fn calls(trace: &str) -> Vec<Call> {
 /// Splits a datagram into messages. Sequence numbers and ports are dropped, also those inside an error message.
 fn split(mut bytes: &[u8]) -> Vec<Message> {
     let mut all = Vec::new();
-    while let Some(([l0, l1, l2, l3, k0, k1, f0, f1, ..], _)) = bytes.split_first_chunk::<NLMSG_HEADER>() {
+    while let Some(([l0, l1, l2, l3, k0, k1, f0, f1, ..], _)) =
+        bytes.split_first_chunk::<NLMSG_HEADER>()
+    {
         let len = u32::from_le_bytes([*l0, *l1, *l2, *l3]) as usize;
         let Some(payload) = bytes.get(NLMSG_HEADER..len) else { break };
         let mut message = Message {

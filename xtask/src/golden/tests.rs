@@ -38,7 +38,8 @@ fn every_part_survives_writing_and_reading() {
 
 #[test]
 fn a_usage_text_is_only_a_mark() {
-    let text = Text::of(b"What is \"x\"?\nUsage: ... foo [ limit N ]\n\n  bar\nIllegal \"action\"\n");
+    let text =
+        Text::of(b"What is \"x\"?\nUsage: ... foo [ limit N ]\n\n  bar\nIllegal \"action\"\n");
     let line = |l: &str| Chunk::Line(l.as_bytes().to_vec(), true);
     assert_eq!(text.0, [line("What is \"x\"?"), Chunk::Usage, line("Illegal \"action\"")]);
 }
