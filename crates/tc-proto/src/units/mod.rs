@@ -8,6 +8,7 @@
 //! where tc would silently send another one.
 
 mod error;
+mod estimator;
 mod float;
 mod handle;
 mod linklayer;
@@ -15,11 +16,15 @@ mod mac;
 mod number;
 mod percent;
 mod protocol;
+mod psched;
 mod rate;
+mod ratespec;
 mod size;
+mod stab;
 mod time;
 
 pub use error::UnitError;
+pub use estimator::Estimator;
 pub use float::{General, general};
 pub use handle::Handle;
 pub use linklayer::LinkLayer;
@@ -29,6 +34,9 @@ pub use number::{
 };
 pub use percent::Percent;
 pub use protocol::Protocol;
+pub use psched::Psched;
 pub use rate::{Rate, RateWord, SpeedShare};
+pub use ratespec::RateSpec;
 pub use size::Size;
+pub use stab::{SizeSpec, SizeTable, StabParams};
 pub use time::{TimeNs, TimeUs};

@@ -13,11 +13,8 @@ impl Percent {
     /// Reads a number of percent, 0 to 100, with or without `%`: both `0.3%` and `0.3` are 0.3 %.
     pub fn parse(word: &str) -> Result<Self, UnitError> {
         const UNIT: &str = "percentage";
-        let percent = match scan_float(word) {
-            Some((percent, b"" | b"%")) => percent,
-            _ => {
-                return Err(UnitError::invalid(UNIT, word, "a number from 0 to 100, then maybe %"));
-            }
+        let Some((percent, b"" | b"%")) = scan_float(word) else {
+            return Err(UnitError::invalid(UNIT, word, "a number from 0 to 100, then maybe %"));
         };
         if !(0.0..=100.0).contains(&percent) {
             return Err(UnitError::out_of_range(UNIT, word, "0 to 100 %"));

@@ -47,7 +47,7 @@ impl Rate {
         from_bits(bits).ok_or_else(|| UnitError::out_of_range(UNIT, word, "0 to 2^64-1 bytes/s"))
     }
 
-    /// The rate in 32 bits, as `struct tc_ratespec` and older attributes hold it: the
+    /// The rate in 32 bits, as [`RateSpec`](super::RateSpec) and older attributes hold it: the
     /// greatest value stands for all that do not fit, with the exact rate in an attribute beside it.
     pub fn clamped(self) -> u32 {
         u32::try_from(self.0).unwrap_or(u32::MAX)
