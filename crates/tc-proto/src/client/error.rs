@@ -53,6 +53,11 @@ pub struct KernelError {
 }
 
 impl KernelError {
+    /// An error without explanation, for a request of `message_type`.
+    pub fn new(errno: i32, message_type: u16) -> Self {
+        Self { errno, message_type, ext_ack: None, attribute: None }
+    }
+
     /// The kernel's sentence, if it gave one.
     pub fn message(&self) -> Option<&str> {
         self.ext_ack.as_ref()?.message.as_deref()

@@ -33,12 +33,9 @@ impl Client {
     #[doc(alias = "IFLA_ALT_IFNAME")]
     pub fn link_index(&mut self, name: &str) -> Result<u32, Error> {
         if name.is_empty() || name.len() >= ALTIFNAMSIZ {
-            return Err(Error::Kernel(Box::new(KernelError {
-                errno: libc::ENODEV,
-                message_type: RTM_GETLINK,
-                ext_ack: None,
-                attribute: None,
-            })));
+            // Refused by the kernel as malformed, which is not what the caller wants to know.
+            let error = KernelError::new(libc::ENODEV, RTM_GETLINK);
+            return Err(Error::Kernel(Box::new(error)));
         }
         // The kernel looks a short name up among names and alternative names alike.
         let attr = if name.len() < IFNAMSIZ { IFLA_IFNAME } else { IFLA_ALT_IFNAME };

@@ -11,6 +11,9 @@ use netlink_sys::{Socket, SocketAddr};
 
 use super::Error;
 
+/// Receive buffer of a monitor in bytes, as tc asks for it.
+const MONITOR_BUFFER: i32 = 1 << 20;
+
 /// Sends and receives datagrams.
 pub(super) trait Transport: Debug + Send {
     /// Sends `datagram` to the kernel; gives the number of bytes sent.
@@ -53,6 +56,8 @@ pub(super) fn open() -> Result<Socket, Error> {
 /// A socket that receives the notifications of `groups`.
 pub(super) fn subscribe(groups: &[u32]) -> Result<Socket, Error> {
     let mut socket = Socket::new(NETLINK_ROUTE).map_err(io_error("open"))?;
+    // The kernel gives what it may; a smaller buffer loses notifications earlier.
+    let _ = socket.set_rx_buf_sz(MONITOR_BUFFER);
     let bit = |group: &u32| group.checked_sub(1).and_then(|n| 1_u32.checked_shl(n));
     let mask = groups.iter().filter_map(bit).fold(0, |mask, bit| mask | bit);
     socket.bind(&SocketAddr::new(0, mask)).map_err(io_error("subscribe"))?;

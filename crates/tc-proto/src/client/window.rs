@@ -117,8 +117,7 @@ impl Window {
                     lost = true;
                     continue;
                 }
-                Received::Nothing if lost => return Err(Error::Lost),
-                Received::Nothing => return Ok(()),
+                Received::Nothing => break,
             };
             if let Some(need) = cut {
                 let header = NetlinkHeader::decode(buf)?;
@@ -141,7 +140,8 @@ impl Window {
                 }
             }
         }
-        Ok(())
+        // Those that were to fail by an error that was dropped are silent as well.
+        if lost { Err(Error::Lost) } else { Ok(()) }
     }
 }
 

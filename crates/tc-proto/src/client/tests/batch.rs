@@ -113,11 +113,13 @@ fn silent_requests_succeed_unless_an_error_names_them() {
         vec![Datagram(ack(libc::EEXIST, 2))],
         vec![Datagram(ack(libc::EEXIST, 5)), Datagram(ack(0, 6))],
         vec![Fails(libc::ENOBUFS), Datagram(ack(libc::EEXIST, 8))],
+        vec![Fails(libc::ENOBUFS), Datagram(ack(libc::EEXIST, 11)), Datagram(ack(0, 12))],
     ]);
     assert_eq!(outcomes(&mut client, [silent(), silent(), silent()]), [0, libc::EEXIST, 0]);
     assert_eq!(outcomes(&mut client, [silent(), silent(), change()]), [0, libc::EEXIST, 0]);
     let lost = libc::ENOBUFS;
     assert_eq!(outcomes(&mut client, [silent(), silent(), change()]), [lost, libc::EEXIST, lost]);
+    assert_eq!(outcomes(&mut client, [silent(), silent(), change()]), [lost, libc::EEXIST, 0]);
 }
 
 #[test]
