@@ -1,0 +1,82 @@
+//! What the compiler leaves open in BTF and the kernel insists on: sizes and offsets of data sections, linkage.
+
+use std::collections::BTreeMap;
+
+use super::{Btf, MAGIC, kind};
+use crate::elf::{Elf, Place, Section, SymbolKind};
+
+const LINKAGE_GLOBAL: u32 = 1;
+const LINKAGE_EXTERN: u32 = 2;
+
+/// The bytes for `BPF_BTF_LOAD`: the object's BTF, in its byte order, with
+/// - sizes of data sections and offsets of the variables in them taken from the ELF tables, in ascending order;
+/// - data sections that are no section of the object (`.ksyms`, `.kconfig`), which the kernel refuses, turned into
+///   plain integers, so that all type ids stay;
+/// - variables and functions that are defined elsewhere declared global, as the kernel knows no other kind.
+pub(crate) fn for_kernel(btf: &Btf, elf: &Elf) -> Vec<u8> {
+    let sections: BTreeMap<&str, (u32, &Section)> =
+        elf.sections().skip(1).map(|(i, s)| (elf.name(s.name), (i, s))).collect();
+    let symbols: BTreeMap<(u32, &str), u64> = elf
+        .symbols
+        .iter()
+        .filter(|s| matches!(s.kind, SymbolKind::Object | SymbolKind::Untyped))
+        .filter_map(|s| match s.place {
+            Place::Section(section) => Some(((section, elf.name(s.name)), s.value)),
+            _ => None,
+        })
+        .collect();
+    let mut types = Vec::with_capacity(btf.types.len());
+    let mut put = |words: &[u32]| types.extend(words.iter().flat_map(|w| btf.endian.put_u32(*w)));
+    for ty in btf.iter() {
+        let info = btf.endian.u32_at(&btf.types, btf.offset_of(ty.id) + 4).unwrap_or(0);
+        match ty.kind {
+            kind::DATASEC => match sections.get(btf.str_at(ty.name_off)) {
+                None => put(&[ty.name_off, kind::INT << 24, 4, 32]),
+                Some((index, section)) => {
+                    let mut vars: Vec<_> = btf
+                        .section_vars(&ty)
+                        .map(|v| {
+                            let offset = symbols.get(&(*index, btf.name(v.type_id)));
+                            (offset.map_or(v.offset, |o| *o as u32), v)
+                        })
+                        .collect();
+                    vars.sort_by_key(|(offset, _)| *offset);
+                    put(&[ty.name_off, info, section.size as u32]);
+                    for (offset, var) in vars {
+                        put(&[var.type_id, offset, var.size]);
+                    }
+                }
+            },
+            kind::FUNC if ty.vlen == LINKAGE_EXTERN => {
+                put(&[ty.name_off, kind::FUNC << 24 | LINKAGE_GLOBAL, ty.size_or_id]);
+            }
+            kind::VAR if btf.endian.u32_at(ty.tail, 0) == Some(LINKAGE_EXTERN) => {
+                put(&[ty.name_off, info, ty.size_or_id, LINKAGE_GLOBAL]);
+            }
+            _ => {
+                put(&[ty.name_off, info, ty.size_or_id]);
+                let tail = ty.tail.chunks_exact(4).filter_map(|w| btf.endian.u32_at(w, 0));
+                tail.for_each(|w| put(&[w]));
+            }
+        }
+    }
+    let word = |n: usize| btf.endian.put_u32(n as u32);
+    let mut out = Vec::with_capacity(24 + types.len() + btf.strings.len());
+    out.extend(match btf.endian {
+        crate::Endian::Little => MAGIC.to_le_bytes(),
+        crate::Endian::Big => MAGIC.to_be_bytes(),
+    });
+    out.extend([1, 0]);
+    for n in [24, 0, types.len(), types.len(), btf.strings.len()] {
+        out.extend(word(n));
+    }
+    out.extend(types);
+    out.extend(&btf.strings);
+    out
+}
+
+impl Btf {
+    fn offset_of(&self, id: u32) -> usize {
+        (id as usize).checked_sub(1).and_then(|i| self.offsets.get(i)).map_or(0, |o| *o as usize)
+    }
+}

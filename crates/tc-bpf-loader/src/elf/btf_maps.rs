@@ -1,0 +1,167 @@
+//! Maps of a `.maps` section, which are defined by the type of a variable.
+//!
+//! A member `int (*max_entries)[N]` means the number N, `T *key` the type T, an anonymous enum in `map_extra` a
+//! 64-bit number.
+
+use std::collections::BTreeMap;
+
+use super::{Elf, Place, SymbolKind};
+use crate::btf::{Btf, Type, kind};
+use crate::error::Fault;
+use crate::map::{MapOrigin, MapSpec, MapType, Pinning};
+use crate::spec::{MapEntry, MapProblem};
+
+pub(crate) const SECTION: &str = ".maps";
+
+/// Adds the maps of a `.maps` section.
+pub(crate) fn read(
+    elf: &Elf,
+    section: u32,
+    btf: Result<Option<&Btf>, &Fault>,
+    found: &mut Vec<MapEntry>,
+) {
+    let mut vars: BTreeMap<&str, u32> = BTreeMap::new();
+    if let Ok(Some(btf)) = btf {
+        let datasec = btf.data_section(SECTION);
+        for var in datasec.iter().flat_map(|s| btf.section_vars(s)) {
+            if let Some(ty) = btf.get(var.type_id).filter(|t| t.kind == kind::VAR) {
+                vars.insert(btf.str_at(ty.name_off), ty.size_or_id);
+            }
+        }
+    }
+    for symbol in &elf.symbols {
+        let name = elf.name(symbol.name);
+        let is_map = symbol.place == Place::Section(section)
+            && matches!(symbol.kind, SymbolKind::Object | SymbolKind::Untyped)
+            && !name.is_empty();
+        if !is_map {
+            continue;
+        }
+        let malformed = |problem: &str| {
+            MapProblem::Malformed(Fault::new(
+                format!("map `{name}` in section `{SECTION}`"),
+                problem,
+            ))
+        };
+        let def = match btf {
+            Err(fault) => Err(MapProblem::Malformed(fault.clone())),
+            Ok(None) => {
+                Err(malformed("it is defined by BTF and the object has none; compile with -g"))
+            }
+            Ok(Some(btf)) => match vars.get(name) {
+                None => Err(malformed("BTF does not know it")),
+                Some(type_id) => spec(btf, name, *type_id),
+            },
+        };
+        found.push(MapEntry { name: name.to_owned(), section, offset: symbol.value, def });
+    }
+}
+
+fn spec(btf: &Btf, name: &str, type_id: u32) -> Result<MapSpec, MapProblem> {
+    let at = format!("map `{name}` in section `{SECTION}`");
+    let malformed = |problem: String| MapProblem::Malformed(Fault::new(at.clone(), problem));
+    let unsupported = |what: String| MapProblem::Unsupported(format!("map `{name}` {what}"));
+    let Some(def) = btf.resolve(type_id).filter(|t| t.kind == kind::STRUCT) else {
+        return Err(malformed("its type is no struct".to_owned()));
+    };
+    let mut spec = MapSpec::new(name, MapOrigin::Btf);
+    let mut seen: Vec<&str> = Vec::new();
+    for member in btf.members(&def) {
+        let field = btf.str_at(member.name_off);
+        // Also what bounds the work: unknown fields end it as well, so a struct of many members costs nothing.
+        if seen.contains(&field) {
+            return Err(malformed(format!("field `{field}` is given twice")));
+        }
+        seen.push(field);
+        let number = || {
+            number(btf, member.type_id).ok_or_else(|| {
+                malformed(format!("field `{field}` is no number (`int (*{field})[N]`)"))
+            })
+        };
+        let pointee = || {
+            let id = pointee(btf, member.type_id)
+                .ok_or_else(|| malformed(format!("field `{field}` is no pointer to a type")))?;
+            let size = btf
+                .size_of(id)
+                .ok_or_else(|| malformed(format!("the type of field `{field}` has no size")))?;
+            Ok((id, size))
+        };
+        match field {
+            "type" => spec.map_type = MapType(number()?),
+            "max_entries" => spec.max_entries = number()?,
+            "map_flags" => spec.flags = number()?,
+            "numa_node" => spec.numa_node = Some(number()?),
+            "key_size" => sized(&mut spec.key_size, number()?).map_err(&malformed)?,
+            "value_size" => sized(&mut spec.value_size, number()?).map_err(&malformed)?,
+            "key" => {
+                let (id, size) = pointee()?;
+                sized(&mut spec.key_size, size).map_err(&malformed)?;
+                spec.key_type_id = Some(id);
+            }
+            "value" => {
+                let (id, size) = pointee()?;
+                sized(&mut spec.value_size, size).map_err(&malformed)?;
+                spec.value_type_id = Some(id);
+            }
+            "map_extra" => {
+                spec.map_extra = Some(
+                    wide_number(btf, member.type_id)
+                        .ok_or_else(|| malformed("field `map_extra` is no number".to_owned()))?,
+                );
+            }
+            "pinning" => {
+                spec.pinning = match number()? {
+                    0 => Pinning::None,
+                    1 => Pinning::ByName,
+                    other => {
+                        return Err(malformed(format!(
+                            "pinning {other} is neither 0 (none) nor 1 (by name)"
+                        )));
+                    }
+                };
+            }
+            "values" => {
+                return Err(unsupported(
+                    "declares its contents (`values`), which this loader does not fill in"
+                        .to_owned(),
+                ));
+            }
+            other => return Err(malformed(format!("field `{other}` is unknown"))),
+        }
+    }
+    if spec.map_type.0 == 0 {
+        return Err(malformed("it has no type".to_owned()));
+    }
+    Ok(spec)
+}
+
+/// Sets a size that may be given twice, as a number and by a type.
+fn sized(field: &mut u32, value: u32) -> Result<(), String> {
+    if *field != 0 && *field != value {
+        return Err(format!("its sizes {field} and {value} contradict each other"));
+    }
+    *field = value;
+    Ok(())
+}
+
+fn pointee(btf: &Btf, type_id: u32) -> Option<u32> {
+    let ty = btf.resolve(type_id)?;
+    (ty.kind == kind::PTR).then_some(ty.size_or_id)
+}
+
+/// N of `int (*)[N]`.
+fn number(btf: &Btf, type_id: u32) -> Option<u32> {
+    let array = btf.resolve(pointee(btf, type_id)?)?;
+    Some(btf.array(&array)?.1)
+}
+
+/// As `number`, or the only value of an anonymous enum.
+fn wide_number(btf: &Btf, type_id: u32) -> Option<u64> {
+    let ty: Type<'_> = btf.resolve(type_id)?;
+    let word = |at: usize| btf.endian.u32_at(ty.tail, at).map(u64::from);
+    match ty.kind {
+        kind::ENUM => word(4),
+        kind::ENUM64 => Some(word(4)? | word(8)? << 32),
+        _ => number(btf, type_id).map(u64::from),
+    }
+}

@@ -1,0 +1,212 @@
+//! Why a program is not in the kernel.
+
+use std::error::Error;
+use std::fmt;
+
+use super::Job;
+use super::verifier::Summary;
+use crate::error::ObjectError;
+use crate::map::MapSpec;
+use crate::prog::ProgType;
+use crate::sys::{Bpf, Errno};
+
+/// Why a program could not be loaded.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum LoadError {
+    /// The object does not allow it; the kernel was not asked.
+    Object(ObjectError),
+    /// The kernel refused a map.
+    Map(Box<MapRefused>),
+    /// The kernel refused the program.
+    Program(Box<ProgRefused>),
+}
+
+/// A map that the kernel refused.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct MapRefused {
+    /// The kernel's error.
+    pub errno: Errno,
+    /// Name of the object.
+    pub file: String,
+    /// Name of the map in the object.
+    pub map: String,
+    /// What was asked for: type, sizes, entries, flags.
+    pub definition: String,
+    /// What to do about it, if known.
+    pub hint: Option<String>,
+}
+
+/// A program that the kernel refused.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct ProgRefused {
+    /// The kernel's error.
+    pub errno: Errno,
+    /// Name of the object; empty for bare instructions.
+    pub file: String,
+    /// Section of the program; empty for bare instructions.
+    pub section: String,
+    /// Name of the program.
+    pub program: String,
+    /// The type it was loaded as.
+    pub prog_type: ProgType,
+    /// Number of instructions, called functions included.
+    pub insn_count: usize,
+    /// The verifier's reason: the last line of its log that means something.
+    pub reason: Option<String>,
+    /// The instruction that the verifier stopped at.
+    pub insn: Option<usize>,
+    /// Where that is in the source: "bad.c:3 `return d[20];`".
+    pub source_line: Option<String>,
+    /// What to do about it, if known.
+    pub hint: Option<String>,
+    /// The verifier's whole log.
+    pub log: String,
+}
+
+impl MapRefused {
+    pub(super) fn new(
+        errno: Errno,
+        file: &str,
+        map: &MapSpec,
+        definition: String,
+        kernel: &mut dyn Bpf,
+    ) -> Self {
+        let hint = match errno {
+            Errno::EPERM => kernel.explain_eperm(),
+            Errno::EINVAL => Some(
+                "this kernel may not know the type, or sizes, entries or flags don't suit it"
+                    .to_owned(),
+            ),
+            Errno::E2BIG => {
+                Some("the key or the value is larger than the kernel allows".to_owned())
+            }
+            Errno::ENOMEM => Some("there is not enough memory for that many entries".to_owned()),
+            _ => None,
+        };
+        MapRefused { errno, file: file.to_owned(), map: map.name.clone(), definition, hint }
+    }
+}
+
+impl ProgRefused {
+    pub(super) fn new(
+        errno: Errno,
+        job: &Job<'_>,
+        log: &str,
+        insn_count: usize,
+        summary: Summary,
+        kernel: &mut dyn Bpf,
+    ) -> Self {
+        let hint = match errno {
+            Errno::EPERM => kernel.explain_eperm(),
+            Errno::E2BIG => Some(format!(
+                "{insn_count} instructions, or the states to check, are more than the kernel allows"
+            )),
+            Errno::EINVAL if log.is_empty() => {
+                Some("this kernel may not know the program type or the attach type".to_owned())
+            }
+            Errno::EFAULT => Some("this is a bug of the kernel's verifier".to_owned()),
+            Errno::ENOSYS => {
+                Some("this kernel is built without BPF (CONFIG_BPF_SYSCALL)".to_owned())
+            }
+            _ if log.contains("cannot call GPL-restricted function") => {
+                Some("declare the license: char _license[] SEC(\"license\") = \"GPL\";".to_owned())
+            }
+            _ => None,
+        };
+        ProgRefused {
+            errno,
+            file: job.file.to_owned(),
+            section: job.section.to_owned(),
+            program: job.program.to_owned(),
+            prog_type: job.options.prog_type,
+            insn_count,
+            reason: summary.message,
+            insn: summary.insn,
+            source_line: summary.source,
+            hint,
+            log: log.to_owned(),
+        }
+    }
+
+    /// The reason and the place in one line, without the program's name.
+    pub fn summary(&self) -> String {
+        let mut text = self.reason.clone().unwrap_or_else(|| self.errno.to_string());
+        if let Some(line) = &self.source_line {
+            text.push_str(", at ");
+            text.push_str(line);
+        }
+        if let Some(insn) = self.insn {
+            text.push_str(" (insn ");
+            text.push_str(&insn.to_string());
+            text.push(')');
+        }
+        text
+    }
+}
+
+impl LoadError {
+    /// The kernel's error number, if it was the kernel that refused.
+    pub fn errno(&self) -> Option<Errno> {
+        match self {
+            LoadError::Object(_) => None,
+            LoadError::Map(e) => Some(e.errno),
+            LoadError::Program(e) => Some(e.errno),
+        }
+    }
+
+    /// The verifier's whole log; empty if there is none.
+    pub fn log(&self) -> &str {
+        match self {
+            LoadError::Program(e) => &e.log,
+            _ => "",
+        }
+    }
+
+    /// What to do about it, if known.
+    pub fn hint(&self) -> Option<&str> {
+        match self {
+            LoadError::Object(_) => None,
+            LoadError::Map(e) => e.hint.as_deref(),
+            LoadError::Program(e) => e.hint.as_deref(),
+        }
+    }
+}
+
+impl From<ObjectError> for LoadError {
+    fn from(e: ObjectError) -> Self {
+        LoadError::Object(e)
+    }
+}
+
+impl fmt::Display for LoadError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            LoadError::Object(e) => e.fmt(f),
+            LoadError::Map(e) => {
+                let MapRefused { errno, file, map, definition, .. } = &**e;
+                write!(f, "kernel refused map `{map}` of {file} ({definition}): {errno}")
+            }
+            LoadError::Program(e) => {
+                write!(f, "kernel rejected program `{}`", e.program)?;
+                if !e.file.is_empty() {
+                    write!(f, " (section `{}`, {})", e.section, e.file)?;
+                }
+                write!(f, ": {}", e.summary())
+            }
+        }
+    }
+}
+
+impl Error for LoadError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            // Displays as it does.
+            LoadError::Object(e) => e.source(),
+            LoadError::Map(e) => Some(&e.errno),
+            LoadError::Program(e) => Some(&e.errno),
+        }
+    }
+}

@@ -1,0 +1,92 @@
+//! Program types and attach types.
+
+use std::fmt;
+
+/// Type of a program, uapi `enum bpf_prog_type`. Unknown ones are passed to the kernel as they are.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[doc(alias = "bpf_prog_type")]
+pub struct ProgType(pub u32);
+
+macro_rules! prog_types {
+    ($($name:ident = $value:literal, $text:literal;)*) => {
+        impl ProgType {
+            $(#[doc = concat!("`BPF_PROG_TYPE_", stringify!($name), "`")]
+            pub const $name: ProgType = ProgType($value);)*
+
+            /// Short lower-case name, as in `bpftool prog`; `None` for unknown types.
+            pub fn name(self) -> Option<&'static str> {
+                match self {
+                    $(ProgType::$name => Some($text),)*
+                    _ => None,
+                }
+            }
+        }
+    };
+}
+
+prog_types! {
+    SOCKET_FILTER = 1, "socket_filter";
+    KPROBE = 2, "kprobe";
+    SCHED_CLS = 3, "sched_cls";
+    SCHED_ACT = 4, "sched_act";
+    TRACEPOINT = 5, "tracepoint";
+    XDP = 6, "xdp";
+    PERF_EVENT = 7, "perf_event";
+    CGROUP_SKB = 8, "cgroup_skb";
+    CGROUP_SOCK = 9, "cgroup_sock";
+    LWT_IN = 10, "lwt_in";
+    LWT_OUT = 11, "lwt_out";
+    LWT_XMIT = 12, "lwt_xmit";
+    SOCK_OPS = 13, "sock_ops";
+    SK_SKB = 14, "sk_skb";
+    CGROUP_DEVICE = 15, "cgroup_device";
+    SK_MSG = 16, "sk_msg";
+    RAW_TRACEPOINT = 17, "raw_tracepoint";
+    CGROUP_SOCK_ADDR = 18, "cgroup_sock_addr";
+    LWT_SEG6LOCAL = 19, "lwt_seg6local";
+    LIRC_MODE2 = 20, "lirc_mode2";
+    SK_REUSEPORT = 21, "sk_reuseport";
+    FLOW_DISSECTOR = 22, "flow_dissector";
+    TRACING = 26, "tracing";
+    STRUCT_OPS = 27, "struct_ops";
+    EXT = 28, "ext";
+    LSM = 29, "lsm";
+    SK_LOOKUP = 30, "sk_lookup";
+    SYSCALL = 31, "syscall";
+    NETFILTER = 32, "netfilter";
+}
+
+impl ProgType {
+    /// The type that a section's name stands for by convention, of those that matter to traffic control; `None` for
+    /// other names, such as `ingress`, which say nothing.
+    pub fn from_section(section: &str) -> Option<ProgType> {
+        let name = section.strip_prefix('?').unwrap_or(section);
+        let head = name.split('/').next().unwrap_or(name);
+        Some(match head {
+            "classifier" | "tc" | "tcx" | "netkit" => ProgType::SCHED_CLS,
+            "action" => ProgType::SCHED_ACT,
+            "socket" => ProgType::SOCKET_FILTER,
+            "xdp" | "xdp.frags" => ProgType::XDP,
+            "lwt_in" => ProgType::LWT_IN,
+            "lwt_out" => ProgType::LWT_OUT,
+            "lwt_xmit" => ProgType::LWT_XMIT,
+            "lwt_seg6local" => ProgType::LWT_SEG6LOCAL,
+            _ => return None,
+        })
+    }
+}
+
+impl fmt::Display for ProgType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.name() {
+            Some(name) => f.write_str(name),
+            None => write!(f, "program type {}", self.0),
+        }
+    }
+}
+
+impl fmt::Debug for ProgType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ProgType({self})")
+    }
+}

@@ -1,0 +1,376 @@
+//! bpf(2) itself. The structures are the members of uapi `linux/bpf.h` `union bpf_attr`, as of 6.14, cut after the
+//! last field used; older kernels take the longer ones as long as what they don't know is zero.
+
+use std::ffi::CString;
+use std::fs;
+use std::mem::size_of;
+use std::os::fd::{AsRawFd as _, BorrowedFd, FromRawFd as _, OwnedFd, RawFd};
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::Path;
+
+use super::{Bpf, Errno, Log, MapCreate, ProgInfo, ProgLoad};
+use crate::btf::ext::{FuncInfo, LineInfo};
+use crate::insn::{Endian, Insn};
+use crate::prog::ProgType;
+
+const BPF_MAP_CREATE: libc::c_long = 0;
+const BPF_PROG_LOAD: libc::c_long = 5;
+const BPF_OBJ_GET: libc::c_long = 7;
+const BPF_OBJ_GET_INFO_BY_FD: libc::c_long = 15;
+const BPF_BTF_LOAD: libc::c_long = 18;
+
+/// `CAP_SYS_ADMIN`, `CAP_BPF`.
+const CAPABILITIES: u64 = 1 << 21 | 1 << 39;
+
+/// The running kernel. It has no state.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Kernel;
+
+#[repr(C)]
+#[derive(Default)]
+struct MapCreateAttr {
+    map_type: u32,
+    key_size: u32,
+    value_size: u32,
+    max_entries: u32,
+    map_flags: u32,
+    inner_map_fd: u32,
+    numa_node: u32,
+    map_name: [u8; 16],
+    map_ifindex: u32,
+    btf_fd: u32,
+    btf_key_type_id: u32,
+    btf_value_type_id: u32,
+    btf_vmlinux_value_type_id: u32,
+    map_extra: u64,
+}
+
+#[repr(C)]
+#[derive(Default)]
+struct ProgLoadAttr {
+    prog_type: u32,
+    insn_cnt: u32,
+    insns: u64,
+    license: u64,
+    log_level: u32,
+    log_size: u32,
+    log_buf: u64,
+    kern_version: u32,
+    prog_flags: u32,
+    prog_name: [u8; 16],
+    prog_ifindex: u32,
+    expected_attach_type: u32,
+    prog_btf_fd: u32,
+    func_info_rec_size: u32,
+    func_info: u64,
+    func_info_cnt: u32,
+    line_info_rec_size: u32,
+    line_info: u64,
+    line_info_cnt: u32,
+    attach_btf_id: u32,
+    attach_prog_fd: u32,
+    core_relo_cnt: u32,
+    fd_array: u64,
+    core_relos: u64,
+    core_relo_rec_size: u32,
+    log_true_size: u32,
+}
+
+#[repr(C)]
+#[derive(Default)]
+struct BtfLoadAttr {
+    btf: u64,
+    btf_log_buf: u64,
+    btf_size: u32,
+    btf_log_size: u32,
+    btf_log_level: u32,
+    btf_log_true_size: u32,
+}
+
+#[repr(C)]
+#[derive(Default)]
+struct ObjGetAttr {
+    pathname: u64,
+    bpf_fd: u32,
+    file_flags: u32,
+}
+
+#[repr(C)]
+#[derive(Default)]
+struct InfoAttr {
+    bpf_fd: u32,
+    info_len: u32,
+    info: u64,
+}
+
+/// The start of `struct bpf_prog_info`; the rest is not asked for.
+#[repr(C)]
+#[derive(Default)]
+struct ProgInfoStart {
+    prog_type: u32,
+    id: u32,
+    tag: [u8; 8],
+    jited_prog_len: u32,
+    xlated_prog_len: u32,
+    jited_prog_insns: u64,
+    xlated_prog_insns: u64,
+    load_time: u64,
+    created_by_uid: u32,
+    nr_map_ids: u32,
+    map_ids: u64,
+    name: [u8; 16],
+}
+
+// No padding: every byte that the kernel reads is written.
+const _: () = {
+    assert!(size_of::<MapCreateAttr>() == 72);
+    assert!(size_of::<ProgLoadAttr>() == 144);
+    assert!(size_of::<BtfLoadAttr>() == 32);
+    assert!(size_of::<ObjGetAttr>() == 16);
+    assert!(size_of::<InfoAttr>() == 16);
+    assert!(size_of::<ProgInfoStart>() == 80);
+};
+
+/// Calls bpf(2) and returns its result, which is a descriptor for most commands.
+///
+/// # Safety
+/// `attr` must be the structure of that command, and the pointers in it must point to as many bytes as the lengths
+/// beside them say: readable, and writable where the kernel answers.
+unsafe fn bpf<T>(command: libc::c_long, attr: &mut T) -> Result<RawFd, Errno> {
+    // SAFETY: attr is valid for its size; what it points to is the caller's promise.
+    let result =
+        unsafe { libc::syscall(libc::SYS_bpf, command, std::ptr::from_mut(attr), size_of::<T>()) };
+    if result < 0 { Err(last_errno()) } else { Ok(result as RawFd) }
+}
+
+fn last_errno() -> Errno {
+    Errno(std::io::Error::last_os_error().raw_os_error().unwrap_or(libc::EIO))
+}
+
+/// Takes over a descriptor that the kernel just returned, and moves it away from the standard streams' numbers.
+///
+/// # Safety
+/// Nobody else owns `fd`.
+unsafe fn own(fd: RawFd) -> Result<OwnedFd, Errno> {
+    // SAFETY: the caller's promise; the kernel returned it, so it is open.
+    let fd = unsafe { OwnedFd::from_raw_fd(fd) };
+    if fd.as_raw_fd() > 2 {
+        return Ok(fd);
+    }
+    // Duplicates to 3 or above (F_DUPFD_CLOEXEC with 3).
+    fd.try_clone().map_err(|e| Errno(e.raw_os_error().unwrap_or(libc::EMFILE)))
+}
+
+fn address<T>(items: &[T]) -> u64 {
+    items.as_ptr() as u64
+}
+
+/// A name in the kernel's 16 bytes.
+fn name_bytes(name: &str) -> [u8; 16] {
+    let mut out = [0; 16];
+    for (to, from) in out.iter_mut().take(15).zip(name.bytes()) {
+        *to = from;
+    }
+    out
+}
+
+/// The memory behind a [`Log`] during a call.
+fn log_buffer(log: Option<&Log>) -> Vec<u8> {
+    vec![0; log.map_or(0, |l| l.size as usize)]
+}
+
+fn take_log(log: Option<&mut Log>, buffer: &[u8], true_size: u32) {
+    if let Some(log) = log {
+        let text = buffer.split(|b| *b == 0).next().unwrap_or_default();
+        log.text = String::from_utf8_lossy(text).into_owned();
+        log.true_size = (true_size != 0).then_some(true_size);
+    }
+}
+
+impl Bpf for Kernel {
+    fn map_create(&mut self, map: &MapCreate<'_>) -> Result<OwnedFd, Errno> {
+        let (btf_fd, key, value) =
+            map.btf.map_or((0, 0, 0), |(fd, k, v)| (fd.as_raw_fd() as u32, k, v));
+        let mut attr = MapCreateAttr {
+            map_type: map.map_type.0,
+            key_size: map.key_size,
+            value_size: map.value_size,
+            max_entries: map.max_entries,
+            map_flags: map.flags,
+            numa_node: map.numa_node,
+            map_name: name_bytes(map.name),
+            map_ifindex: map.ifindex,
+            btf_fd,
+            btf_key_type_id: key,
+            btf_value_type_id: value,
+            map_extra: map.map_extra,
+            ..MapCreateAttr::default()
+        };
+        // SAFETY: the structure of this command has no pointers; the descriptor returned is ours.
+        unsafe { own(bpf(BPF_MAP_CREATE, &mut attr)?) }
+    }
+
+    fn prog_load(
+        &mut self,
+        prog: &ProgLoad<'_>,
+        mut log: Option<&mut Log>,
+    ) -> Result<OwnedFd, Errno> {
+        let insns: Vec<[u8; 8]> =
+            prog.insns.iter().map(|i: &Insn| i.encode(Endian::HOST)).collect();
+        let license = CString::new(prog.license).map_err(|_| Errno::EINVAL)?;
+        let mut buffer = log_buffer(log.as_deref());
+        let funcs: Vec<[u32; 2]> = prog
+            .btf
+            .iter()
+            .flat_map(|b| b.func_info)
+            .map(|f: &FuncInfo| [f.insn_off, f.type_id])
+            .collect();
+        let lines: Vec<[u32; 4]> = prog
+            .btf
+            .iter()
+            .flat_map(|b| b.line_info)
+            .map(|l: &LineInfo| [l.insn_off, l.file_name_off, l.line_off, l.line_col])
+            .collect();
+        let mut attr = ProgLoadAttr {
+            prog_type: prog.prog_type.0,
+            insn_cnt: insns.len() as u32,
+            insns: address(&insns),
+            license: address(license.as_bytes_with_nul()),
+            log_level: log.as_ref().map_or(0, |l| l.level),
+            log_size: buffer.len() as u32,
+            log_buf: if buffer.is_empty() { 0 } else { buffer.as_mut_ptr() as u64 },
+            kern_version: prog.kern_version,
+            prog_flags: prog.flags,
+            prog_name: name_bytes(prog.name),
+            prog_ifindex: prog.ifindex,
+            expected_attach_type: prog.expected_attach_type,
+            prog_btf_fd: prog.btf.map_or(0, |b| b.fd.as_raw_fd() as u32),
+            ..ProgLoadAttr::default()
+        };
+        if !funcs.is_empty() {
+            attr.func_info_rec_size = size_of::<[u32; 2]>() as u32;
+            attr.func_info = address(&funcs);
+            attr.func_info_cnt = funcs.len() as u32;
+        }
+        if !lines.is_empty() {
+            attr.line_info_rec_size = size_of::<[u32; 4]>() as u32;
+            attr.line_info = address(&lines);
+            attr.line_info_cnt = lines.len() as u32;
+        }
+        // SAFETY: the vectors and the license live until after the call, their lengths stand beside their addresses,
+        // and the log buffer is ours to be written; the descriptor returned is ours.
+        let result = unsafe { bpf(BPF_PROG_LOAD, &mut attr).and_then(|fd| own(fd)) };
+        take_log(log.take(), &buffer, attr.log_true_size);
+        result
+    }
+
+    fn btf_load(&mut self, btf: &[u8], mut log: Option<&mut Log>) -> Result<OwnedFd, Errno> {
+        let mut buffer = log_buffer(log.as_deref());
+        let mut attr = BtfLoadAttr {
+            btf: address(btf),
+            btf_log_buf: if buffer.is_empty() { 0 } else { buffer.as_mut_ptr() as u64 },
+            btf_size: btf.len() as u32,
+            btf_log_size: buffer.len() as u32,
+            btf_log_level: log.as_ref().map_or(0, |l| l.level),
+            btf_log_true_size: 0,
+        };
+        // SAFETY: both buffers live until after the call with the lengths given, and the log buffer is ours to be
+        // written; the descriptor returned is ours.
+        let result = unsafe { bpf(BPF_BTF_LOAD, &mut attr).and_then(|fd| own(fd)) };
+        take_log(log.take(), &buffer, attr.btf_log_true_size);
+        result
+    }
+
+    fn obj_get(&mut self, path: &Path) -> Result<OwnedFd, Errno> {
+        let path = CString::new(path.as_os_str().as_bytes()).map_err(|_| Errno::ENOENT)?;
+        let mut attr =
+            ObjGetAttr { pathname: address(path.as_bytes_with_nul()), ..ObjGetAttr::default() };
+        // SAFETY: the path is NUL-terminated and lives until after the call; the descriptor returned is ours.
+        unsafe { own(bpf(BPF_OBJ_GET, &mut attr)?) }
+    }
+
+    fn fd_kind(&mut self, fd: BorrowedFd<'_>) -> Result<String, Errno> {
+        let link = fs::read_link(format!("/proc/self/fd/{}", fd.as_raw_fd()))
+            .map_err(|e| Errno(e.raw_os_error().unwrap_or(libc::EIO)))?;
+        let text = link.to_string_lossy();
+        Ok(text.strip_prefix("anon_inode:").unwrap_or(&text).to_owned())
+    }
+
+    fn prog_info(&mut self, fd: BorrowedFd<'_>) -> Result<ProgInfo, Errno> {
+        let mut info = [ProgInfoStart::default()];
+        let mut attr = InfoAttr {
+            bpf_fd: fd.as_raw_fd() as u32,
+            info_len: size_of::<ProgInfoStart>() as u32,
+            info: info.as_mut_ptr() as u64,
+        };
+        // SAFETY: `info` lives until after the call, has the length given and is ours to be written; it asks for no
+        // further buffers, its own pointers being zero.
+        unsafe { bpf(BPF_OBJ_GET_INFO_BY_FD, &mut attr)? };
+        let [info] = info;
+        let name = info.name.split(|b| *b == 0).next().unwrap_or_default();
+        Ok(ProgInfo {
+            prog_type: ProgType(info.prog_type),
+            id: info.id,
+            tag: info.tag,
+            name: String::from_utf8_lossy(name).into_owned(),
+        })
+    }
+
+    fn possible_cpus(&mut self) -> Result<u32, Errno> {
+        let text = fs::read_to_string("/sys/devices/system/cpu/possible")
+            .map_err(|e| Errno(e.raw_os_error().unwrap_or(libc::EIO)))?;
+        cpu_count(&text).ok_or(Errno::EINVAL)
+    }
+
+    fn page_size(&mut self) -> u32 {
+        // SAFETY: sysconf reads no memory of ours.
+        let size = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
+        u32::try_from(size).unwrap_or(4096)
+    }
+
+    fn explain_eperm(&mut self) -> Option<String> {
+        let status = fs::read_to_string("/proc/self/status").ok()?;
+        let effective = status.lines().find_map(|l| l.strip_prefix("CapEff:"))?;
+        let effective = u64::from_str_radix(effective.trim(), 16).ok()?;
+        if effective & CAPABILITIES != 0 {
+            return Some(
+                "the process has the capabilities; a seccomp filter, a security module, a user namespace or, before \
+                 Linux 5.11, the limit on locked memory (ulimit -l) may forbid it"
+                    .to_owned(),
+            );
+        }
+        let knob =
+            fs::read_to_string("/proc/sys/kernel/unprivileged_bpf_disabled").unwrap_or_default();
+        let mut text = "it needs CAP_BPF and CAP_NET_ADMIN, or root".to_owned();
+        if matches!(knob.trim(), "1" | "2") {
+            text.push_str(" (kernel.unprivileged_bpf_disabled is ");
+            text.push_str(knob.trim());
+            text.push(')');
+        }
+        Some(text)
+    }
+}
+
+/// CPUs in a list such as `0-3,5`: the highest number plus one.
+fn cpu_count(list: &str) -> Option<u32> {
+    let last = list.trim().rsplit([',', '-']).next()?;
+    last.parse::<u32>().ok()?.checked_add(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn possible_cpus_are_counted_from_the_last() {
+        assert_eq!(cpu_count("0-3\n"), Some(4));
+        assert_eq!(cpu_count("0\n"), Some(1));
+        assert_eq!(cpu_count("0,2-7"), Some(8));
+        assert_eq!(cpu_count("\n"), None);
+    }
+
+    #[test]
+    fn names_keep_their_final_nul() {
+        assert_eq!(&name_bytes("abcdefghijklmnopq"), b"abcdefghijklmno\0");
+    }
+}

@@ -1,0 +1,249 @@
+//! A kernel for tests: it records what is asked of it and refuses what it is told to refuse.
+
+use std::collections::VecDeque;
+use std::fs::File;
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::path::{Path, PathBuf};
+
+use super::{Bpf, Errno, Log, MapCreate, ProgInfo, ProgLoad};
+use crate::btf::ext::{FuncInfo, LineInfo};
+use crate::insn::Insn;
+use crate::map::MapType;
+use crate::prog::ProgType;
+
+/// One request, as [`Fake`] saw it. `fd` is what it returned, `None` if it refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Request {
+    /// [`Bpf::map_create`].
+    #[non_exhaustive]
+    MapCreate {
+        /// Descriptor returned.
+        fd: Option<RawFd>,
+        /// Name.
+        name: String,
+        /// Type.
+        map_type: MapType,
+        /// Bytes of a key.
+        key_size: u32,
+        /// Bytes of a value.
+        value_size: u32,
+        /// Most entries.
+        max_entries: u32,
+        /// Flags.
+        flags: u32,
+        /// Descriptor of the BTF, ids of key and value.
+        btf: Option<(RawFd, u32, u32)>,
+    },
+    /// [`Bpf::prog_load`].
+    #[non_exhaustive]
+    ProgLoad {
+        /// Descriptor returned.
+        fd: Option<RawFd>,
+        /// Name.
+        name: String,
+        /// Type.
+        prog_type: ProgType,
+        /// Instructions.
+        insns: Vec<Insn>,
+        /// License.
+        license: String,
+        /// Level of the log, 0 for none.
+        log_level: u32,
+        /// Size of the log buffer in bytes.
+        log_size: u32,
+        /// Offload device.
+        ifindex: u32,
+        /// Attach type.
+        expected_attach_type: u32,
+        /// Descriptor of the BTF.
+        btf: Option<RawFd>,
+        /// Types of functions.
+        func_info: Vec<FuncInfo>,
+        /// Source lines.
+        line_info: Vec<LineInfo>,
+    },
+    /// [`Bpf::btf_load`].
+    #[non_exhaustive]
+    BtfLoad {
+        /// Descriptor returned.
+        fd: Option<RawFd>,
+        /// The BTF.
+        bytes: Vec<u8>,
+    },
+    /// [`Bpf::obj_get`].
+    #[non_exhaustive]
+    ObjGet {
+        /// Descriptor returned.
+        fd: Option<RawFd>,
+        /// Path asked for.
+        path: PathBuf,
+    },
+}
+
+/// A refusal to come.
+#[derive(Clone, Debug)]
+struct Refusal {
+    errno: Errno,
+    log: String,
+    true_size: Option<u32>,
+}
+
+/// Stands in for the kernel in tests. Descriptors are of `/dev/null`.
+///
+/// ```
+/// # use tc_bpf_loader::sys::{Bpf, Errno, Fake};
+/// let mut fake = Fake::new();
+/// fake.refuse_prog(Errno::EACCES, "R1 invalid mem access\n");
+/// assert!(fake.requests().is_empty());
+/// ```
+#[derive(Debug, Default)]
+pub struct Fake {
+    requests: Vec<Request>,
+    progs: VecDeque<Refusal>,
+    maps: VecDeque<Errno>,
+    btfs: VecDeque<Refusal>,
+    gets: VecDeque<Errno>,
+    kind: Option<String>,
+    info: Option<ProgInfo>,
+}
+
+impl Fake {
+    /// A kernel that grants everything.
+    #[must_use]
+    pub fn new() -> Self {
+        Fake::default()
+    }
+
+    /// All requests so far, in order.
+    pub fn requests(&self) -> &[Request] {
+        &self.requests
+    }
+
+    /// Refuses the next program load that is not yet spoken for. `log` is returned if a log was asked for.
+    pub fn refuse_prog(&mut self, errno: Errno, log: &str) {
+        self.progs.push_back(Refusal { errno, log: log.to_owned(), true_size: None });
+    }
+
+    /// As [`refuse_prog`](Self::refuse_prog), telling the size that the log would need, as kernels from 6.4 do.
+    pub fn refuse_prog_sized(&mut self, errno: Errno, log: &str, true_size: u32) {
+        self.progs.push_back(Refusal { errno, log: log.to_owned(), true_size: Some(true_size) });
+    }
+
+    /// Refuses the next map creation.
+    pub fn refuse_map(&mut self, errno: Errno) {
+        self.maps.push_back(errno);
+    }
+
+    /// Refuses the next BTF.
+    pub fn refuse_btf(&mut self, errno: Errno, log: &str) {
+        self.btfs.push_back(Refusal { errno, log: log.to_owned(), true_size: None });
+    }
+
+    /// Refuses the next path to be opened.
+    pub fn refuse_get(&mut self, errno: Errno) {
+        self.gets.push_back(errno);
+    }
+
+    /// What all descriptors are from now on.
+    pub fn describe(&mut self, kind: &str, info: ProgInfo) {
+        self.kind = Some(kind.to_owned());
+        self.info = Some(info);
+    }
+
+    /// A program's description, for [`describe`](Self::describe).
+    #[must_use]
+    pub fn program(prog_type: ProgType, id: u32, name: &str) -> ProgInfo {
+        ProgInfo { prog_type, id, tag: [0; 8], name: name.to_owned() }
+    }
+
+    fn answer(refusal: Option<Refusal>, log: Option<&mut Log>) -> Result<OwnedFd, Errno> {
+        if let (Some(r), Some(log)) = (&refusal, log) {
+            log.text.clone_from(&r.log);
+            log.true_size = r.true_size;
+        }
+        match refusal {
+            Some(r) => Err(r.errno),
+            None => descriptor(),
+        }
+    }
+}
+
+fn descriptor() -> Result<OwnedFd, Errno> {
+    File::open("/dev/null")
+        .map(Into::into)
+        .map_err(|e| Errno(e.raw_os_error().unwrap_or(libc::EIO)))
+}
+
+fn number(fd: &Result<OwnedFd, Errno>) -> Option<RawFd> {
+    fd.as_ref().ok().map(AsRawFd::as_raw_fd)
+}
+
+impl Bpf for Fake {
+    fn map_create(&mut self, map: &MapCreate<'_>) -> Result<OwnedFd, Errno> {
+        let fd = self.maps.pop_front().map_or_else(descriptor, Err);
+        self.requests.push(Request::MapCreate {
+            fd: number(&fd),
+            name: map.name.to_owned(),
+            map_type: map.map_type,
+            key_size: map.key_size,
+            value_size: map.value_size,
+            max_entries: map.max_entries,
+            flags: map.flags,
+            btf: map.btf.map(|(fd, k, v)| (fd.as_raw_fd(), k, v)),
+        });
+        fd
+    }
+
+    fn prog_load(&mut self, prog: &ProgLoad<'_>, log: Option<&mut Log>) -> Result<OwnedFd, Errno> {
+        let (log_level, log_size) = log.as_ref().map_or((0, 0), |l| (l.level, l.size));
+        let fd = Self::answer(self.progs.pop_front(), log);
+        self.requests.push(Request::ProgLoad {
+            fd: number(&fd),
+            name: prog.name.to_owned(),
+            prog_type: prog.prog_type,
+            insns: prog.insns.to_vec(),
+            license: prog.license.to_owned(),
+            log_level,
+            log_size,
+            ifindex: prog.ifindex,
+            expected_attach_type: prog.expected_attach_type,
+            btf: prog.btf.map(|b| b.fd.as_raw_fd()),
+            func_info: prog.btf.map(|b| b.func_info.to_vec()).unwrap_or_default(),
+            line_info: prog.btf.map(|b| b.line_info.to_vec()).unwrap_or_default(),
+        });
+        fd
+    }
+
+    fn btf_load(&mut self, btf: &[u8], log: Option<&mut Log>) -> Result<OwnedFd, Errno> {
+        let fd = Self::answer(self.btfs.pop_front(), log);
+        self.requests.push(Request::BtfLoad { fd: number(&fd), bytes: btf.to_vec() });
+        fd
+    }
+
+    fn obj_get(&mut self, path: &Path) -> Result<OwnedFd, Errno> {
+        let fd = self.gets.pop_front().map_or_else(descriptor, Err);
+        self.requests.push(Request::ObjGet { fd: number(&fd), path: path.to_owned() });
+        fd
+    }
+
+    fn fd_kind(&mut self, _fd: BorrowedFd<'_>) -> Result<String, Errno> {
+        Ok(self.kind.clone().unwrap_or_else(|| "bpf-prog".to_owned()))
+    }
+
+    fn prog_info(&mut self, _fd: BorrowedFd<'_>) -> Result<ProgInfo, Errno> {
+        self.info.clone().ok_or(Errno::EINVAL)
+    }
+
+    fn possible_cpus(&mut self) -> Result<u32, Errno> {
+        Ok(4)
+    }
+
+    fn page_size(&mut self) -> u32 {
+        4096
+    }
+
+    fn explain_eperm(&mut self) -> Option<String> {
+        Some("the fake forbids it".to_owned())
+    }
+}
