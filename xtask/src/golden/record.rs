@@ -69,7 +69,7 @@ impl Recorder {
                 String::from_utf8_lossy(&out.stderr)
             ));
         };
-        let kernel = kernel.split('-').next().unwrap_or(kernel);
+        let kernel = kernel.split(['-', '+']).next().unwrap_or(kernel);
         Ok(format!("{tc}; kernel {kernel}; {date}; cargo xtask golden"))
     }
 
@@ -83,7 +83,7 @@ impl Recorder {
 R={root}
 if [ -n \"$R\" ]; then mount --rbind \"$R\" \"$R\"; fi
 mount -t tmpfs -o mode=755 golden \"$R/mnt\"
-if [ -n \"$R\" ]; then mount -t proc proc \"$R/proc\"; mount --rbind /dev \"$R/dev\"; fi
+if [ -n \"$R\" ]; then mount --rbind /proc \"$R/proc\"; mount --rbind /dev \"$R/dev\"; fi
 mount -t sysfs sysfs \"$R/sys\"
 mount -t bpf bpf \"$R/sys/fs/bpf\" 2>/dev/null || true
 echo 1 >/proc/sys/net/ipv6/conf/default/disable_ipv6 2>/dev/null || true

@@ -58,3 +58,22 @@ fn errors_name_the_line() {
     assert_eq!(Golden::parse("-- nonsense\n").unwrap_err().line, 1);
     assert_eq!(Golden::parse("text\n").unwrap_err().line, 1);
 }
+
+#[test]
+fn every_file_is_in_a_list_and_reads_back() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/golden");
+    let mut lists = Vec::new();
+    super::find(&root, &mut |f| f.file_name().is_some_and(|n| n == "cases"), &mut lists).unwrap();
+    let mut files = Vec::new();
+    super::find(&root, &mut |f| f.extension().is_some_and(|x| x == "txt"), &mut files).unwrap();
+    let cases: Vec<_> = lists.iter().flat_map(|l| super::cases::read(&root, l).unwrap()).collect();
+    for file in &files {
+        let case = cases.iter().find(|c| c.file == *file);
+        let case = case.unwrap_or_else(|| panic!("{}: no list has it", file.display()));
+        let text = std::fs::read_to_string(file).unwrap();
+        let golden = Golden::parse(&text).unwrap_or_else(|e| panic!("{}: {e}", file.display()));
+        assert_eq!(golden.cmd, case.cmd, "{}: recorded with other words", file.display());
+        assert_eq!(golden.to_string(), text, "{}", file.display());
+    }
+    assert!(files.len() > 200, "{} goldens found", files.len());
+}
