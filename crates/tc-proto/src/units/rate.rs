@@ -60,8 +60,8 @@ impl Rate {
 
     /// The rate as text, `10Mbit`; with `iec` in powers of 1024, `10Mibit`.
     ///
-    /// Digits are cut off only where tc cuts: while at least a million of the unit are left, or while
-    /// it divides evenly.
+    /// Digits are cut off only where tc cuts: while a thousand of the next unit are left, or while it
+    /// divides evenly.
     pub fn display(self, iec: bool) -> impl fmt::Display + fmt::Debug + Copy {
         RateText { rate: self, iec }
     }
@@ -85,7 +85,7 @@ impl fmt::Display for RateText {
         let mut bits = self.rate.0.wrapping_mul(8);
         let mut unit = "";
         for next in ["K", "M", "G", "T"] {
-            if bits < kilo || (bits % kilo != 0 && bits < kilo * kilo) {
+            if bits < kilo || (bits % kilo != 0 && bits < kilo * 1000) {
                 break;
             }
             bits /= kilo;
@@ -293,6 +293,8 @@ mod tests {
             (12_500, "100Kbit", "100000bit"),
             (125_000, "1Mbit", "1000000bit"),
             (125_001, "1Mbit", "1000008bit"),
+            (127_152, "1017Kbit", "1017216bit"),
+            (130_625, "1045Kbit", "1020Kibit"),
             (130_944, "1047Kbit", "1023Kibit"),
             (131_072, "1048Kbit", "1Mibit"),
             (187_500, "1500Kbit", "1464Kibit"),
@@ -303,6 +305,8 @@ mod tests {
             (134_217_728, "1073Mbit", "1Gibit"),
             (1_250_000_000, "10Gbit", "9536Mibit"),
             (4_294_967_296, "34359Mbit", "32Gibit"),
+            (131_991_250, "1055Mbit", "1007Mibit"),
+            (136_302_421_750, "1090Gbit", "1015Gibit"),
             (123_456_789_012, "987654Mbit", "941900Mibit"),
             (137_438_953_472, "1099Gbit", "1Tibit"),
             (125_000_000_000_000, "1000Tbit", "931322Gibit"),
