@@ -150,7 +150,7 @@ impl ObjectSpec {
     /// The maps that the object defines, or what is wrong with a definition. Maps that the chosen program does not
     /// refer to are never created, so that a bad one among them does no harm.
     pub fn maps(&self) -> impl Iterator<Item = Result<&MapSpec, ObjectError>> {
-        self.maps.iter().map(|m| self.map_def(m, ""))
+        self.maps.iter().map(|m| self.map_def(m, None))
     }
 
     /// Names of all sections, in file order; the nameless first one is left out.
@@ -232,7 +232,7 @@ impl ObjectSpec {
     pub(crate) fn map_def<'a>(
         &self,
         map: &'a MapEntry,
-        program: &str,
+        program: Option<&str>,
     ) -> Result<&'a MapSpec, ObjectError> {
         map.def.as_ref().map_err(|problem| match problem {
             MapProblem::Malformed(fault) => fault.clone().in_file(&self.file),
@@ -240,8 +240,12 @@ impl ObjectSpec {
         })
     }
 
-    pub(crate) fn unsupported(&self, program: &str, what: String) -> ObjectError {
-        ObjectError::Unsupported { file: self.file.clone(), program: program.to_owned(), what }
+    pub(crate) fn unsupported(&self, program: Option<&str>, what: String) -> ObjectError {
+        ObjectError::Unsupported {
+            file: self.file.clone(),
+            program: program.map(str::to_owned),
+            what,
+        }
     }
 }
 
@@ -369,7 +373,7 @@ fn maps(elf: &Elf, btf: Option<&Result<Btf, Fault>>) -> Result<Vec<MapEntry>, Fa
     let mut found = Vec::new();
     for (index, section) in elf.sections() {
         let name = elf.name(section.name);
-        if legacy_maps::is_section(name) && section.size > 0 && !section.is_code {
+        if legacy_maps::is_section(name) && !section.is_code {
             let btf = btf.and_then(|b| b.as_ref().ok());
             legacy_maps::read(elf, index, btf, &mut found);
         } else if name == btf_maps::SECTION {

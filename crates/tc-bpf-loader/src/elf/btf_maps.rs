@@ -126,7 +126,11 @@ fn spec(btf: &Btf, name: &str, type_id: u32) -> Result<MapSpec, MapProblem> {
                         .to_owned(),
                 ));
             }
-            other => return Err(malformed(format!("field `{other}` is unknown"))),
+            other => {
+                return Err(unsupported(format!(
+                    "has the field `{other}`, which this loader does not know"
+                )));
+            }
         }
     }
     if spec.map_type.0 == 0 {

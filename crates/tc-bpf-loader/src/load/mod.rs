@@ -156,7 +156,7 @@ impl ProgramSpec<'_> {
             Pinning::Custom(n) => Some(format!("in place {n} of /etc/iproute2/bpf_pinning")),
         };
         let spec = self.object();
-        let refuse = |what: String| Err(spec.unsupported(self.name(), what));
+        let refuse = |what: String| Err(spec.unsupported(Some(self.name()), what));
         if let Some(place) = place {
             return refuse(format!(
                 "map `{name}` asks to be pinned {place}, which this loader does not do"
