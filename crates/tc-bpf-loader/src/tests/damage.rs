@@ -1,5 +1,7 @@
 //! Damaged objects: every lie is a clear error, and no bytes make the reader panic or hang.
 
+use std::sync::LazyLock;
+
 use proptest::prelude::*;
 
 use super::{all_objects, bytes};
@@ -302,8 +304,11 @@ fn drop_result<T>(result: Result<T, crate::ObjectError>) {
     }
 }
 
+/// Read once: the properties below look at one after another.
+static OBJECTS: LazyLock<Vec<(String, Vec<u8>)>> = LazyLock::new(all_objects);
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 2000, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn arbitrary_bytes_are_survived(data in prop::collection::vec(any::<u8>(), 0..600)) {
@@ -318,7 +323,7 @@ proptest! {
         which in any::<prop::sample::Index>(),
         changes in prop::collection::vec((any::<prop::sample::Index>(), prop_oneof![any::<u8>(), Just(0), Just(0xff), 0u8..9]), 1..12),
     ) {
-        let objects = all_objects();
+        let objects = &*OBJECTS;
         let (name, mut data) = objects[which.index(objects.len())].clone();
         for (at, value) in changes {
             let at = at.index(data.len());
@@ -332,7 +337,7 @@ proptest! {
         which in any::<prop::sample::Index>(),
         changes in prop::collection::vec((0u64..24, 0usize..64, prop_oneof![any::<u8>(), Just(0), 0u8..9]), 1..6),
     ) {
-        let objects = all_objects();
+        let objects = &*OBJECTS;
         let (name, mut data) = objects[which.index(objects.len())].clone();
         let table = if name.ends_with("-el.o") { data[40] as usize | (data[41] as usize) << 8 }
             else { data[47] as usize | (data[46] as usize) << 8 };
