@@ -67,8 +67,8 @@ pub enum ObjectError {
     Unsupported {
         /// Name of the object.
         file: String,
-        /// Function name of the program.
-        program: String,
+        /// Function name of the program; `None` if no program was chosen yet.
+        program: Option<String>,
         /// The feature and where it is used.
         what: String,
     },
@@ -155,9 +155,10 @@ impl fmt::Display for ObjectError {
             ObjectError::Ambiguous { file, wanted: None, available } => {
                 write!(f, "{file} has several programs, choose one by section or name: {available}")
             }
-            ObjectError::Unsupported { file, program, what } => {
+            ObjectError::Unsupported { file, program: Some(program), what } => {
                 write!(f, "program `{program}` of {file} cannot be loaded: {what}")
             }
+            ObjectError::Unsupported { file, program: None, what } => write!(f, "{file}: {what}"),
             ObjectError::ForeignByteOrder { file, object } => write!(
                 f,
                 "{file} is {object} and this machine is {}: compile it with `clang -target bpf`",

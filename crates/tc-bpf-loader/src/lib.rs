@@ -26,8 +26,11 @@
 //! of either byte order (the other one can be read, not loaded). Nothing in an object is believed: damage is an
 //! [`ObjectError`] that names the place, and what a program doesn't use cannot stop it.
 //!
+//! Classic BPF, tc's `bytecode`, is in [`cbpf`].
+//!
 
 mod btf;
+pub mod cbpf;
 mod elf;
 mod error;
 pub mod info;
@@ -49,3 +52,6 @@ pub use prog::ProgType;
 pub use reloc::Linked;
 pub use spec::{ObjectSpec, ProgramSpec, Select};
 pub use sys::Errno;
+
+#[cfg(test)]
+mod tests;

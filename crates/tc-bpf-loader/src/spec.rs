@@ -10,7 +10,7 @@ use crate::Endian;
 use crate::btf::Btf;
 use crate::btf::ext::BtfExt;
 use crate::elf::functions::{self, Function};
-use crate::elf::{self, Elf, btf_maps, legacy_maps};
+use crate::elf::{self, Elf, Place, SymbolKind, btf_maps, legacy_maps};
 use crate::error::{Fault, Listing, ObjectError};
 use crate::map::MapSpec;
 
@@ -150,7 +150,7 @@ impl ObjectSpec {
     /// The maps that the object defines, or what is wrong with a definition. Maps that the chosen program does not
     /// refer to are never created, so that a bad one among them does no harm.
     pub fn maps(&self) -> impl Iterator<Item = Result<&MapSpec, ObjectError>> {
-        self.maps.iter().map(|m| self.map_def(m, ""))
+        self.maps.iter().map(|m| self.map_def(m, None))
     }
 
     /// Names of all sections, in file order; the nameless first one is left out.
@@ -232,7 +232,7 @@ impl ObjectSpec {
     pub(crate) fn map_def<'a>(
         &self,
         map: &'a MapEntry,
-        program: &str,
+        program: Option<&str>,
     ) -> Result<&'a MapSpec, ObjectError> {
         map.def.as_ref().map_err(|problem| match problem {
             MapProblem::Malformed(fault) => fault.clone().in_file(&self.file),
@@ -240,8 +240,12 @@ impl ObjectSpec {
         })
     }
 
-    pub(crate) fn unsupported(&self, program: &str, what: String) -> ObjectError {
-        ObjectError::Unsupported { file: self.file.clone(), program: program.to_owned(), what }
+    pub(crate) fn unsupported(&self, program: Option<&str>, what: String) -> ObjectError {
+        ObjectError::Unsupported {
+            file: self.file.clone(),
+            program: program.map(str::to_owned),
+            what,
+        }
     }
 }
 
@@ -357,32 +361,53 @@ fn license(bytes: &[u8]) -> Result<String, Fault> {
     }
 }
 
+/// A symbol of a section of maps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct MapSymbol<'a> {
+    section: u32,
+    pub(crate) offset: u64,
+    pub(crate) name: &'a str,
+}
+
+/// All maps, sorted by section and offset.
 fn maps(elf: &Elf, btf: Option<&Result<Btf, Fault>>) -> Result<Vec<MapEntry>, Fault> {
-    let symbols = elf.symbols.iter().filter(|s| match s.place {
-        elf::Place::Section(index) => is_map_section(elf.section_name(index)),
-        _ => false,
-    });
-    let count = symbols.count();
-    if count > 2 * MAX_MAPS {
-        return Err(Fault::new("symbol table", format!("{count} maps are more than {MAX_MAPS}")));
+    let mut symbols: Vec<MapSymbol<'_>> = elf
+        .symbols
+        .iter()
+        .filter(|s| matches!(s.kind, SymbolKind::Object | SymbolKind::Untyped))
+        .filter_map(|s| match s.place {
+            Place::Section(section) => {
+                Some(MapSymbol { section, offset: s.value, name: elf.name(s.name) })
+            }
+            _ => None,
+        })
+        .filter(|s| !s.name.is_empty() && is_map_section(elf.section_name(s.section)))
+        .filter(|s| elf.section(s.section).is_some_and(|s| !s.is_code))
+        .collect();
+    if symbols.len() > MAX_MAPS {
+        let problem = format!("{} maps are more than {MAX_MAPS}", symbols.len());
+        return Err(Fault::new("symbol table", problem));
     }
-    let mut found = Vec::new();
-    for (index, section) in elf.sections() {
-        let name = elf.name(section.name);
-        if legacy_maps::is_section(name) && section.size > 0 && !section.is_code {
-            let btf = btf.and_then(|b| b.as_ref().ok());
-            legacy_maps::read(elf, index, btf, &mut found);
-        } else if name == btf_maps::SECTION {
-            btf_maps::read(elf, index, btf.map(Result::as_ref).transpose(), &mut found);
-        }
-        if found.len() > MAX_MAPS {
-            return Err(Fault::new(
-                format!("section `{name}`"),
-                format!("there are more than {MAX_MAPS} maps"),
-            ));
-        }
+    if symbols.is_empty() {
+        return Ok(Vec::new());
     }
-    found.sort_by_key(|m| (m.section, m.offset));
+    symbols.sort_unstable();
+    let btf = btf.map(|b| b.as_ref().map(|btf| (btf, btf_maps::vars(btf))));
+    let kernel_layout = matches!(&btf, Some(Ok((btf, _))) if legacy_maps::uses_kernel_layout(btf));
+    let mut found = Vec::with_capacity(symbols.len());
+    for group in symbols.chunk_by(|a, b| a.section == b.section) {
+        let section = group.first().map_or(0, |s| s.section);
+        if elf.section_name(section) != btf_maps::SECTION {
+            legacy_maps::read(elf, section, group, kernel_layout, &mut found);
+            continue;
+        }
+        found.extend(group.iter().map(|s| MapEntry {
+            name: s.name.to_owned(),
+            section,
+            offset: s.offset,
+            def: btf_maps::read(s.name, btf.as_ref().map(|b| b.as_ref().map_err(|f| *f))),
+        }));
+    }
     Ok(found)
 }
 

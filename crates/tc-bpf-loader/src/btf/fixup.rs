@@ -12,7 +12,8 @@ const LINKAGE_EXTERN: u32 = 2;
 /// - sizes of data sections and offsets of the variables in them taken from the ELF tables, in ascending order;
 /// - data sections that are no section of the object (`.ksyms`, `.kconfig`), which the kernel refuses, turned into
 ///   plain integers, so that all type ids stay;
-/// - variables and functions that are defined elsewhere declared global, as the kernel knows no other kind.
+/// - functions that are defined elsewhere, whose parameters have no names, turned into pointers to functions;
+/// - variables that are defined elsewhere declared global, as the kernel knows no other kind.
 pub(crate) fn for_kernel(btf: &Btf, elf: &Elf) -> Vec<u8> {
     let sections: BTreeMap<&str, (u32, &Section)> =
         elf.sections().skip(1).map(|(i, s)| (elf.name(s.name), (i, s))).collect();
@@ -25,6 +26,11 @@ pub(crate) fn for_kernel(btf: &Btf, elf: &Elf) -> Vec<u8> {
             _ => None,
         })
         .collect();
+    // The first integer that such a section becomes, as the type of variables that have none (`extern void x`).
+    let integer = btf
+        .iter()
+        .find(|t| t.kind == kind::DATASEC && !sections.contains_key(btf.str_at(t.name_off)))
+        .map_or(0, |t| t.id);
     let mut types = Vec::with_capacity(btf.types.len());
     let mut put = |words: &[u32]| types.extend(words.iter().flat_map(|w| btf.endian.put_u32(*w)));
     for ty in btf.iter() {
@@ -48,10 +54,12 @@ pub(crate) fn for_kernel(btf: &Btf, elf: &Elf) -> Vec<u8> {
                 }
             },
             kind::FUNC if ty.vlen == LINKAGE_EXTERN => {
-                put(&[ty.name_off, kind::FUNC << 24 | LINKAGE_GLOBAL, ty.size_or_id]);
+                put(&[0, kind::PTR << 24, ty.size_or_id]);
             }
             kind::VAR if btf.endian.u32_at(ty.tail, 0) == Some(LINKAGE_EXTERN) => {
-                put(&[ty.name_off, info, ty.size_or_id, LINKAGE_GLOBAL]);
+                let sized = btf.size_of(ty.size_or_id).is_some();
+                let type_id = if sized { ty.size_or_id } else { integer };
+                put(&[ty.name_off, info, type_id, LINKAGE_GLOBAL]);
             }
             _ => {
                 put(&[ty.name_off, info, ty.size_or_id]);

@@ -157,11 +157,20 @@ impl Btf {
         (1..=self.offsets.len() as u32).filter_map(|id| self.get(id))
     }
 
-    /// The string at that offset; `""` where there is none.
+    /// The name at that offset; `""` where there is none. The kernel takes names of up to 512 bytes; the bound keeps
+    /// a hostile string table from costing quadratic time.
     pub(crate) fn str_at(&self, offset: u32) -> &str {
+        self.bounded(offset, 512)
+    }
+
+    /// The text of a source line, which may be longer than a name.
+    pub(crate) fn text_at(&self, offset: u32) -> &str {
+        self.bounded(offset, 4096)
+    }
+
+    fn bounded(&self, offset: u32, most: usize) -> &str {
         let bytes = self.strings.get(offset as usize..).unwrap_or_default();
-        // A bound on the search keeps hostile string tables from costing quadratic time.
-        let bytes = bytes.get(..bytes.len().min(4096)).unwrap_or_default();
+        let bytes = bytes.get(..bytes.len().min(most)).unwrap_or_default();
         let len = bytes.iter().position(|b| *b == 0).unwrap_or(0);
         bytes.get(..len).and_then(|b| std::str::from_utf8(b).ok()).unwrap_or_default()
     }

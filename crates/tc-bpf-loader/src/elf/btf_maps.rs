@@ -5,55 +5,42 @@
 
 use std::collections::BTreeMap;
 
-use super::{Elf, Place, SymbolKind};
 use crate::btf::{Btf, Type, kind};
 use crate::error::Fault;
 use crate::map::{MapOrigin, MapSpec, MapType, Pinning};
-use crate::spec::{MapEntry, MapProblem};
+use crate::spec::MapProblem;
 
 pub(crate) const SECTION: &str = ".maps";
 
-/// Adds the maps of a `.maps` section.
+/// Types of the variables of `.maps` by name.
+pub(crate) type Vars<'a> = BTreeMap<&'a str, u32>;
+
+/// Finds the variables of `.maps`.
+pub(crate) fn vars(btf: &Btf) -> Vars<'_> {
+    let datasec = btf.data_section(SECTION);
+    datasec
+        .iter()
+        .flat_map(|s| btf.section_vars(s))
+        .filter_map(|var| btf.get(var.type_id).filter(|t| t.kind == kind::VAR))
+        .map(|ty| (btf.str_at(ty.name_off), ty.size_or_id))
+        .collect()
+}
+
+/// Reads the definition of one map of `.maps`.
 pub(crate) fn read(
-    elf: &Elf,
-    section: u32,
-    btf: Result<Option<&Btf>, &Fault>,
-    found: &mut Vec<MapEntry>,
-) {
-    let mut vars: BTreeMap<&str, u32> = BTreeMap::new();
-    if let Ok(Some(btf)) = btf {
-        let datasec = btf.data_section(SECTION);
-        for var in datasec.iter().flat_map(|s| btf.section_vars(s)) {
-            if let Some(ty) = btf.get(var.type_id).filter(|t| t.kind == kind::VAR) {
-                vars.insert(btf.str_at(ty.name_off), ty.size_or_id);
-            }
-        }
-    }
-    for symbol in &elf.symbols {
-        let name = elf.name(symbol.name);
-        let is_map = symbol.place == Place::Section(section)
-            && matches!(symbol.kind, SymbolKind::Object | SymbolKind::Untyped)
-            && !name.is_empty();
-        if !is_map {
-            continue;
-        }
-        let malformed = |problem: &str| {
-            MapProblem::Malformed(Fault::new(
-                format!("map `{name}` in section `{SECTION}`"),
-                problem,
-            ))
-        };
-        let def = match btf {
-            Err(fault) => Err(MapProblem::Malformed(fault.clone())),
-            Ok(None) => {
-                Err(malformed("it is defined by BTF and the object has none; compile with -g"))
-            }
-            Ok(Some(btf)) => match vars.get(name) {
-                None => Err(malformed("BTF does not know it")),
-                Some(type_id) => spec(btf, name, *type_id),
-            },
-        };
-        found.push(MapEntry { name: name.to_owned(), section, offset: symbol.value, def });
+    name: &str,
+    btf: Option<Result<&(&Btf, Vars<'_>), &Fault>>,
+) -> Result<MapSpec, MapProblem> {
+    let malformed = |problem: &str| {
+        MapProblem::Malformed(Fault::new(format!("map `{name}` in section `{SECTION}`"), problem))
+    };
+    match btf {
+        None => Err(malformed("it is defined by BTF and the object has none; compile with -g")),
+        Some(Err(fault)) => Err(MapProblem::Malformed(fault.clone())),
+        Some(Ok((btf, vars))) => match vars.get(name) {
+            None => Err(malformed("BTF does not know it")),
+            Some(type_id) => spec(btf, name, *type_id),
+        },
     }
 }
 
@@ -126,7 +113,11 @@ fn spec(btf: &Btf, name: &str, type_id: u32) -> Result<MapSpec, MapProblem> {
                         .to_owned(),
                 ));
             }
-            other => return Err(malformed(format!("field `{other}` is unknown"))),
+            other => {
+                return Err(unsupported(format!(
+                    "has the field `{other}`, which this loader does not know"
+                )));
+            }
         }
     }
     if spec.map_type.0 == 0 {

@@ -4,11 +4,11 @@
 //! over the number of maps in it: 16 bytes (no flags) to 36 (all of `bpf_elf_map`); what an entry lacks is zero, what
 //! it has more must be zero.
 
-use super::{Elf, Place, SymbolKind};
+use super::Elf;
 use crate::btf::{Btf, kind};
 use crate::error::Fault;
 use crate::map::{MapOrigin, MapSpec, MapType, Pinning};
-use crate::spec::{MapEntry, MapProblem};
+use crate::spec::{MapEntry, MapProblem, MapSymbol};
 
 /// Bytes of an entry with the four fields that every map needs.
 const MIN_ENTRY: u64 = 16;
@@ -18,29 +18,27 @@ pub(crate) fn is_section(name: &str) -> bool {
     name == "maps" || name.starts_with("maps/")
 }
 
-/// Adds the maps of one `maps` section.
-pub(crate) fn read(elf: &Elf, section: u32, btf: Option<&Btf>, found: &mut Vec<MapEntry>) {
-    let mut symbols: Vec<_> = elf
-        .symbols
-        .iter()
-        .filter(|s| s.place == Place::Section(section))
-        .filter(|s| matches!(s.kind, SymbolKind::Object | SymbolKind::Untyped))
-        .map(|s| (s.value, elf.name(s.name)))
-        .filter(|(_, name)| !name.is_empty())
-        .collect();
-    symbols.sort_unstable();
-    symbols.dedup_by_key(|(value, _)| *value);
+/// Adds the maps of one `maps` section, of which `symbols` tells offsets and names, ascending.
+pub(crate) fn read(
+    elf: &Elf,
+    section: u32,
+    symbols: &[MapSymbol<'_>],
+    kernel_layout: bool,
+    found: &mut Vec<MapEntry>,
+) {
+    let mut symbols = symbols.to_vec();
+    symbols.dedup_by_key(|s| s.offset);
     let bytes = elf.section_bytes(section);
-    let kernel_layout = btf.is_some_and(uses_kernel_layout);
-    for (value, name) in &symbols {
-        let def = entry_size(bytes.len() as u64, symbols.len() as u64)
-            .and_then(|size| entry(elf, bytes, *value, size).map(|words| (size, words)))
+    let count = symbols.len() as u64;
+    for MapSymbol { offset, name, .. } in symbols {
+        let def = entry_size(bytes.len() as u64, count)
+            .and_then(|size| entry(elf, bytes, offset, size).map(|words| (size, words)))
             .and_then(|(size, words)| spec(name, size, &words, kernel_layout))
             .map_err(|problem| {
                 let at = format!("map `{name}` in section `{}`", elf.section_name(section));
                 MapProblem::Malformed(Fault::new(at, problem))
             });
-        found.push(MapEntry { name: (*name).to_owned(), section, offset: *value, def });
+        found.push(MapEntry { name: name.to_owned(), section, offset, def });
     }
 }
 
@@ -111,7 +109,7 @@ fn spec(name: &str, size: u64, words: &[u32; 9], kernel_layout: bool) -> Result<
 }
 
 /// Whether BTF has a `struct bpf_map_def` with a member `inner_map_idx`.
-fn uses_kernel_layout(btf: &Btf) -> bool {
+pub(crate) fn uses_kernel_layout(btf: &Btf) -> bool {
     btf.iter().any(|ty| {
         ty.kind == kind::STRUCT
             && btf.str_at(ty.name_off) == "bpf_map_def"

@@ -21,7 +21,7 @@ use crate::error::{Fault, ObjectError};
 /// Longest section or symbol name that is believed. The kernel's own limit is 512 (`KSYM_NAME_LEN`).
 const MAX_NAME: usize = 1024;
 /// Largest file that is read; the largest real object known is below 10 MiB.
-pub(crate) const MAX_FILE: usize = 256 << 20;
+pub(crate) const MAX_FILE: usize = 64 << 20;
 
 /// `R_BPF_64_64`: the constant of a two-instruction load.
 pub(crate) const R_BPF_64_64: u32 = 1;
@@ -445,8 +445,13 @@ fn find_name(data: &[u8], table: &std::ops::Range<usize>, offset: u32) -> Result
             format!("is longer than {MAX_NAME} bytes")
         });
     };
-    if std::str::from_utf8(bytes.get(..len).unwrap_or_default()).is_err() {
-        return Err("is not UTF-8".to_owned());
+    // Names end up in messages: nothing there may steer a terminal.
+    match std::str::from_utf8(bytes.get(..len).unwrap_or_default()) {
+        Err(_) => return Err("is not UTF-8".to_owned()),
+        Ok(name) if name.chars().any(char::is_control) => {
+            return Err("has control characters".to_owned());
+        }
+        Ok(_) => {}
     }
     Ok(Span { start: start as u32, len: len as u32 })
 }

@@ -18,8 +18,9 @@ use crate::sys::{Bpf, Errno, Log, MapCreate, ProgBtf, ProgLoad};
 
 /// First size of the verifier's log buffer; most logs fit.
 const LOG_SIZE: u32 = 1 << 20;
-/// Largest log buffer that any kernel takes.
-const MAX_LOG_SIZE: u32 = u32::MAX >> 2;
+/// Largest log buffer that is offered. Kernels from 5.2 take up to 1 GiB, those from 6.4 keep the end of what
+/// doesn't fit, which is the part that tells the reason.
+const MAX_LOG_SIZE: u32 = 256 << 20;
 /// How often a load is tried that a signal interrupts.
 const ATTEMPTS: usize = 5;
 
@@ -36,6 +37,7 @@ pub enum LogMode {
 
 /// How to load a program.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct LoadOptions {
     /// Type to load it as, whatever its section is called.
     pub prog_type: ProgType,
@@ -156,7 +158,7 @@ impl ProgramSpec<'_> {
             Pinning::Custom(n) => Some(format!("in place {n} of /etc/iproute2/bpf_pinning")),
         };
         let spec = self.object();
-        let refuse = |what: String| Err(spec.unsupported(self.name(), what));
+        let refuse = |what: String| Err(spec.unsupported(Some(self.name()), what));
         if let Some(place) = place {
             return refuse(format!(
                 "map `{name}` asks to be pinned {place}, which this loader does not do"
@@ -227,7 +229,8 @@ impl ProgramSpec<'_> {
         let line = linked.line_info.get(after.checked_sub(1)?)?;
         let path = btf.str_at(line.file_name_off);
         let file = path.rsplit('/').next().unwrap_or(path);
-        Some(format!("{file}:{} `{}`", line.line_col >> 10, btf.str_at(line.line_off).trim()))
+        let text = btf.text_at(line.line_off).replace(char::is_control, " ");
+        Some(format!("{file}:{} `{}`", line.line_col >> 10, text.trim()))
     }
 }
 
@@ -282,55 +285,42 @@ impl Job<'_> {
             LogMode::OnError => None,
             LogMode::Always(level) => Some(Log::new(level.max(1), LOG_SIZE)),
         };
-        let first = attempt(&request, log.as_mut(), kernel);
-        let errno = match first {
-            Ok(fd) => return Ok((fd, log.map_or_else(String::new, |l| l.text))),
-            Err(errno) => errno,
-        };
+        let mut result = attempt(&request, log.as_mut(), kernel);
         // The kernel may dislike what the object tells about its functions and lines, rather than the program.
-        if errno == Errno::EINVAL && request.btf.is_some() {
+        if matches!(result, Err(Errno::EINVAL)) && request.btf.is_some() {
             request.btf = None;
             if let Ok(fd) = attempt(&request, None, kernel) {
                 notes.push(
                     "the kernel refused the program's function and line information".to_owned(),
                 );
-                return Ok((fd, log.map_or_else(String::new, |l| l.text)));
+                return Ok((fd, String::new()));
             }
             request.btf = btf;
         }
-        let mut last = errno;
         // Nothing was verified yet when these occur, so there is no log to be had.
-        if !matches!(errno, Errno::EPERM | Errno::ENOSYS | Errno::ENOMEM) {
-            let level = log.as_ref().map_or(1, |l| l.level);
-            let mut size = log.as_ref().map_or(LOG_SIZE, grown);
-            if log.is_none() || errno == Errno::ENOSPC {
-                loop {
-                    let mut next = Log::new(level, size);
-                    match attempt(&request, Some(&mut next), kernel) {
-                        // Whatever stood in the way is gone.
-                        Ok(fd) => return Ok((fd, String::new())),
-                        Err(e) => last = e,
-                    }
-                    size = grown(&next);
-                    let more = last == Errno::ENOSPC && size > next.size;
-                    log = Some(next);
-                    if !more {
-                        break;
-                    }
-                }
+        let no_log = matches!(result, Err(Errno::EPERM | Errno::ENOSYS | Errno::ENOMEM));
+        if result.is_err() && log.is_none() && !no_log {
+            result = attempt(&request, Some(log.insert(Log::new(1, LOG_SIZE))), kernel);
+        }
+        while let (Err(Errno::ENOSPC), Some(last)) = (&result, &log) {
+            let size = grown(last);
+            if size <= last.size {
+                // No log is large enough: that must not decide about the program.
+                result = attempt(&request, None, kernel);
+                break;
+            }
+            result = attempt(&request, Some(log.insert(Log::new(last.level, size))), kernel);
+        }
+        let log = log.map_or_else(String::new, |l| l.text);
+        match result {
+            Ok(fd) if self.options.log == LogMode::OnError => Ok((fd, String::new())),
+            Ok(fd) => Ok((fd, log)),
+            Err(errno) => {
+                let summary = verifier::summary(&log, source);
+                let refused = ProgRefused::new(errno, self, &log, insns.len(), summary, kernel);
+                Err(LoadError::Program(Box::new(refused)))
             }
         }
-        // A log that does not fit says nothing about why the first attempt failed.
-        let errno = if last == Errno::ENOSPC { errno } else { last };
-        let log = log.map_or_else(String::new, |l| l.text);
-        Err(LoadError::Program(Box::new(ProgRefused::new(
-            errno,
-            self,
-            &log,
-            insns.len(),
-            verifier::summary(&log, source),
-            kernel,
-        ))))
     }
 }
 

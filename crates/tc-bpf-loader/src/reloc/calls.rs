@@ -105,7 +105,9 @@ impl Linker<'_> {
             return Ok(None);
         };
         let offset = open.offset + 8 * n as u64;
-        let relocs = self.spec.elf.relocs_in(open.section, offset, offset + 8);
+        // All that touch it: none may be overlooked.
+        let size = if insn.code == Insn::LD_IMM64 { 16 } else { 8 };
+        let relocs = self.spec.elf.relocs_in(open.section, offset, offset + size);
         match (relocs, insn.code) {
             ([], Insn::CALL) if insn.src == Insn::PSEUDO_CALL => {
                 let to = offset.wrapping_add_signed((i64::from(insn.imm) + 1) * 8);

@@ -84,7 +84,7 @@ impl Linker<'_> {
             *slot
         } else {
             let slot = self.out.maps.len();
-            self.out.maps.push(spec.map_def(map, self.program)?);
+            self.out.maps.push(spec.map_def(map, Some(self.program))?);
             self.map_slots.insert(index, slot);
             slot
         };

@@ -89,7 +89,7 @@ impl Linker<'_> {
             offset / 8,
             self.spec.elf.section_name(section)
         );
-        self.spec.unsupported(self.program, what)
+        self.spec.unsupported(Some(self.program), what)
     }
 
     /// Adds the function's type and lines, rebased to where the function now starts.

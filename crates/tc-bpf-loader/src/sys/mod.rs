@@ -109,6 +109,7 @@ impl std::error::Error for Errno {}
 
 /// A map to create.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct MapCreate<'a> {
     /// Type.
     pub map_type: MapType,
@@ -134,6 +135,7 @@ pub struct MapCreate<'a> {
 
 /// A program to load.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct ProgLoad<'a> {
     /// Type.
     pub prog_type: ProgType,

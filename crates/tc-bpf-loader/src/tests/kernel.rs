@@ -1,0 +1,163 @@
+//! Loading into the running kernel. Skipped, with the reason printed, where that is not allowed.
+
+use std::os::fd::AsFd as _;
+use std::process::Command;
+
+use super::{all_objects, named, object, testdata};
+use crate::sys::{Bpf as _, Kernel};
+use crate::{
+    Endian, Errno, Insn, LoadError, LoadOptions, LogMode, ObjectSpec, ProgType, info, load_insns,
+    pin,
+};
+
+const RETURN_0: [Insn; 2] = [Insn::new(0xb7, 0, 0, 0, 0), Insn::new(Insn::EXIT, 0, 0, 0, 0)];
+
+/// Whether programs may be loaded here.
+fn usable() -> bool {
+    if Endian::HOST == Endian::Big {
+        println!("skipped: the names of the objects used are those of little-endian ones");
+        return false;
+    }
+    match load_insns(&RETURN_0, "probe", "", &LoadOptions::new(ProgType::SCHED_CLS), &mut Kernel) {
+        Ok(_) => true,
+        Err(e) => {
+            println!("skipped: {e}: {}", e.hint().unwrap_or_default());
+            false
+        }
+    }
+}
+
+fn options() -> LoadOptions {
+    LoadOptions::new(ProgType::SCHED_CLS)
+}
+
+/// All programs that can be linked and that the verifier takes, by object.
+#[test]
+fn programs_of_all_objects_load() {
+    if !usable() {
+        return;
+    }
+    let refused = ["reads_too_far", "needs_the_gpl", "look_shared", "with_pinned", "uses_jump"];
+    let mut loaded = 0;
+    for (name, data) in all_objects().iter().filter(|(name, _)| name.ends_with("-el.o")) {
+        let object = ObjectSpec::parse(name, data).unwrap();
+        for program in
+            object.programs().filter(|p| p.link().is_ok() && !refused.contains(&p.name()))
+        {
+            // Map in map is to come; callbacks need type information.
+            if name.starts_with("inner_map") || (program.name() == "third" && !name.contains("-g-"))
+            {
+                continue;
+            }
+            match program.load(&options(), &mut Kernel) {
+                Ok(got) => {
+                    assert_eq!(got.notes, Vec::<String>::new(), "{name} {program:?}");
+                    let info =
+                        info::check_program(got.fd.as_fd(), ProgType::SCHED_CLS, &mut Kernel)
+                            .unwrap();
+                    assert_eq!(info.name, got.name);
+                    loaded += 1;
+                }
+                Err(e) => panic!("{name}: {e}\n{}", e.log()),
+            }
+        }
+    }
+    assert!(loaded > 20, "only {loaded} programs were tried");
+}
+
+/// The tag is the kernel's hash over the instructions, so an equal tag means equal instructions, called functions and
+/// all. bpftool loads the same objects with libbpf.
+#[test]
+fn tags_are_those_of_the_reference_loader() {
+    if !usable() {
+        return;
+    }
+    let mut compared = 0;
+    for name in ["drop-g-el.o", "subprograms-g-el.o"] {
+        let object = object(name);
+        let script = format!(
+            "mount -t bpf bpf /sys/fs/bpf && bpftool prog loadall {} /sys/fs/bpf/x type classifier >&2 && \
+             for f in /sys/fs/bpf/x/*; do bpftool prog show pinned $f; done",
+            testdata().join(name).display()
+        );
+        let output = match Command::new("unshare").args(["-m", "sh", "-c", &script]).output() {
+            Ok(output) if output.status.success() => String::from_utf8(output.stdout).unwrap(),
+            other => {
+                println!("skipped: bpftool does not load {name} here: {other:?}");
+                continue;
+            }
+        };
+        // 12: sched_cls  name first  tag 0123456789abcdef  gpl
+        for line in output.lines() {
+            let words: Vec<_> = line.split_whitespace().collect();
+            let after = |word: &str| words.iter().position(|w| *w == word).map(|at| words[at + 1]);
+            let (Some(function), Some(tag)) = (after("name"), after("tag")) else { continue };
+            let loaded = named(&object, function).load(&options(), &mut Kernel).unwrap();
+            let ours = Kernel.prog_info(loaded.fd.as_fd()).unwrap().tag;
+            assert_eq!(format!("{:016x}", u64::from_be_bytes(ours)), tag, "{function} of {name}");
+            compared += 1;
+        }
+    }
+    println!("{compared} tags compared");
+}
+
+#[test]
+fn the_verifiers_reason_comes_with_the_source_line() {
+    if !usable() {
+        return;
+    }
+    let object = object("refused-g-el.o");
+    let error = named(&object, "reads_too_far").load(&options(), &mut Kernel).unwrap_err();
+    let LoadError::Program(refused) = &error else { panic!("{error:?}") };
+    assert_eq!(refused.errno, Errno::EACCES);
+    assert_eq!(refused.insn, Some(1));
+    assert_eq!(refused.source_line.as_deref(), Some("refused.c:8 `return data[20];`"));
+    assert!(
+        refused.reason.as_deref().is_some_and(|r| r.contains("packet")),
+        "{:?}",
+        refused.reason
+    );
+    let error = named(&object, "needs_the_gpl").load(&options(), &mut Kernel).unwrap_err();
+    assert!(error.hint().is_some_and(|h| h.contains("license")), "{error:?}");
+}
+
+#[test]
+fn a_log_is_there_when_asked_for() {
+    if !usable() {
+        return;
+    }
+    let object = object("drop-el.o");
+    let options = LoadOptions { log: LogMode::Always(1), ..options() };
+    let loaded = named(&object, "drop").load(&options, &mut Kernel).unwrap();
+    assert!(loaded.log.contains("processed 2 insns"), "{}", loaded.log);
+}
+
+#[test]
+fn a_map_of_ones_own_in_bare_instructions() {
+    if !usable() {
+        return;
+    }
+    let object = object("map_def-el.o");
+    let owner = named(&object, "count").load(&options(), &mut Kernel).unwrap();
+    let [load, half] = Insn::ld_map_fd(1, owner.maps[0].1.as_fd());
+    let insns = [load, half, RETURN_0[0], RETURN_0[1]];
+    assert!(load_insns(&insns, "uses_map", "", &options(), &mut Kernel).is_ok());
+    // A map is no program.
+    let wrong = info::program(owner.maps[0].1.as_fd(), &mut Kernel).unwrap_err();
+    assert_eq!(wrong.to_string(), "it is not a BPF program but bpf-map");
+    let wrong = info::check_program(owner.fd.as_fd(), ProgType::XDP, &mut Kernel).unwrap_err();
+    assert_eq!(wrong.to_string(), "program `count` is of type sched_cls, not xdp");
+}
+
+#[test]
+fn paths_that_are_no_pins() {
+    if !usable() {
+        return;
+    }
+    let error = |path: &str| pin::get(path.as_ref(), &mut Kernel).unwrap_err().to_string();
+    assert_eq!(
+        error("/nonexistent/pin"),
+        "cannot open pinned object /nonexistent/pin: No such file or directory (errno 2)"
+    );
+    assert!(error("/dev/null").contains("it is not a BPF object"), "{}", error("/dev/null"));
+}
