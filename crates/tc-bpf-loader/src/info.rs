@@ -2,7 +2,7 @@
 
 use std::error::Error;
 use std::fmt;
-use std::os::fd::BorrowedFd;
+use std::os::fd::{AsFd as _, BorrowedFd};
 
 use crate::prog::ProgType;
 use crate::sys::{Bpf, Errno, ProgInfo};
@@ -64,6 +64,15 @@ pub fn program(fd: BorrowedFd<'_>, kernel: &mut dyn Bpf) -> Result<ProgInfo, Wro
         }
     }
     kernel.prog_info(fd).map_err(WrongFd::Unknown)
+}
+
+/// Describes the program of that id, as listings name it.
+///
+/// # Errors
+/// [`WrongFd::Unknown`]: there is no such program any more, or the privilege to look is missing.
+pub fn program_by_id(id: u32, kernel: &mut dyn Bpf) -> Result<ProgInfo, WrongFd> {
+    let fd = kernel.prog_by_id(id).map_err(WrongFd::Unknown)?;
+    kernel.prog_info(fd.as_fd()).map_err(WrongFd::Unknown)
 }
 
 /// Describes a program that must be of that type.

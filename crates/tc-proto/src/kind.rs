@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::error::DecodeError;
+use crate::error::{DecodeError, EncodeError};
 use crate::wire::AttrWriter;
 
 /// The options of one kind of qdisc, class, filter, action or ematch.
@@ -45,9 +45,16 @@ pub struct Options<'a> {
     pub flagged: bool,
 }
 
-impl Options<'static> {
-    /// The bytes of a kind's options.
-    pub fn of<K: Kind>(kind: &K) -> Result<Self, crate::EncodeError> {
+impl<'a> Options<'a> {
+    /// The bytes of a kind's options. They borrow from `kind`, so that what they refer to by
+    /// number, such as a BPF program's descriptor, stays open until they are sent.
+    pub fn of<K: Kind>(kind: &'a K) -> Result<Self, EncodeError> {
+        Self::encoded(kind)
+    }
+
+    /// The same for a value that goes away at once: the caller sees to it that what it refers to
+    /// outlives the options.
+    pub fn encoded<K: Kind>(kind: &K) -> Result<Self, EncodeError> {
         let payload = if kind.has_options() {
             let mut buf = Vec::new();
             let mut w = AttrWriter::new(&mut buf);
@@ -59,7 +66,9 @@ impl Options<'static> {
         };
         Ok(Self { kind: Cow::Borrowed(K::NAME), payload, flagged: K::FLAGGED_NEST })
     }
+}
 
+impl Options<'static> {
     /// A kind named at run time, sent without options.
     pub fn bare(kind: impl Into<String>) -> Self {
         Self { kind: Cow::Owned(kind.into()), payload: None, flagged: false }

@@ -16,6 +16,7 @@ use crate::prog::ProgType;
 const BPF_MAP_CREATE: libc::c_long = 0;
 const BPF_PROG_LOAD: libc::c_long = 5;
 const BPF_OBJ_GET: libc::c_long = 7;
+const BPF_PROG_GET_FD_BY_ID: libc::c_long = 13;
 const BPF_OBJ_GET_INFO_BY_FD: libc::c_long = 15;
 const BPF_BTF_LOAD: libc::c_long = 18;
 
@@ -119,6 +120,25 @@ struct ProgInfoStart {
     nr_map_ids: u32,
     map_ids: u64,
     name: [u8; 16],
+    ifindex: u32,
+    gpl_compatible: u32,
+    netns_dev: u64,
+    netns_ino: u64,
+    nr_jited_ksyms: u32,
+    nr_jited_func_lens: u32,
+    jited_ksyms: u64,
+    jited_func_lens: u64,
+    btf_id: u32,
+    func_info_rec_size: u32,
+}
+
+/// `BPF_PROG_GET_FD_BY_ID`.
+#[repr(C)]
+#[derive(Default)]
+struct ByIdAttr {
+    id: u32,
+    next_id: u32,
+    open_flags: u32,
 }
 
 // No padding: every byte that the kernel reads is written.
@@ -128,7 +148,8 @@ const _: () = {
     assert!(size_of::<BtfLoadAttr>() == 32);
     assert!(size_of::<ObjGetAttr>() == 16);
     assert!(size_of::<InfoAttr>() == 16);
-    assert!(size_of::<ProgInfoStart>() == 80);
+    assert!(size_of::<ProgInfoStart>() == 136);
+    assert!(size_of::<ByIdAttr>() == 12);
 };
 
 /// Calls bpf(2) and returns its result, which is a descriptor for most commands.
@@ -296,6 +317,14 @@ impl Bpf for Kernel {
         Ok(text.strip_prefix("anon_inode:").unwrap_or(&text).to_owned())
     }
 
+    fn prog_by_id(&mut self, id: u32) -> Result<OwnedFd, Errno> {
+        let mut attr = ByIdAttr { id, ..ByIdAttr::default() };
+        // SAFETY: the structure has no pointers.
+        let fd = unsafe { bpf(BPF_PROG_GET_FD_BY_ID, &mut attr)? };
+        // SAFETY: nobody else knows the descriptor.
+        unsafe { own(fd) }
+    }
+
     fn prog_info(&mut self, fd: BorrowedFd<'_>) -> Result<ProgInfo, Errno> {
         let mut info = [ProgInfoStart::default()];
         let mut attr = InfoAttr {
@@ -313,6 +342,10 @@ impl Bpf for Kernel {
             id: info.id,
             tag: info.tag,
             name: String::from_utf8_lossy(name).into_owned(),
+            jited: info.jited_prog_len != 0,
+            load_time_ns: info.load_time,
+            created_by_uid: info.created_by_uid,
+            btf_id: (info.btf_id != 0).then_some(info.btf_id),
         })
     }
 

@@ -154,7 +154,16 @@ impl Fake {
     /// A program's description, for [`describe`](Self::describe).
     #[must_use]
     pub fn program(prog_type: ProgType, id: u32, name: &str) -> ProgInfo {
-        ProgInfo { prog_type, id, tag: [0; 8], name: name.to_owned() }
+        ProgInfo {
+            prog_type,
+            id,
+            tag: [0; 8],
+            name: name.to_owned(),
+            jited: false,
+            load_time_ns: 0,
+            created_by_uid: 0,
+            btf_id: None,
+        }
     }
 
     fn answer(refusal: Option<Refusal>, log: Option<&mut Log>) -> Result<OwnedFd, Errno> {
@@ -229,6 +238,14 @@ impl Bpf for Fake {
 
     fn fd_kind(&mut self, _fd: BorrowedFd<'_>) -> Result<String, Errno> {
         Ok(self.kind.clone().unwrap_or_else(|| "bpf-prog".to_owned()))
+    }
+
+    fn prog_by_id(&mut self, id: u32) -> Result<OwnedFd, Errno> {
+        if self.info.as_ref().is_some_and(|info| info.id == id) {
+            descriptor()
+        } else {
+            Err(Errno::ENOENT)
+        }
     }
 
     fn prog_info(&mut self, _fd: BorrowedFd<'_>) -> Result<ProgInfo, Errno> {

@@ -40,6 +40,10 @@ pub trait Bpf {
     /// Tells what a descriptor is: `bpf-prog`, `bpf-map`, `bpf_link` ... as the kernel names it in `/proc/self/fd`.
     fn fd_kind(&mut self, fd: BorrowedFd<'_>) -> Result<String, Errno>;
 
+    /// Opens the program of this id. Since Linux 4.13; needs `CAP_SYS_ADMIN`.
+    #[doc(alias = "BPF_PROG_GET_FD_BY_ID")]
+    fn prog_by_id(&mut self, id: u32) -> Result<OwnedFd, Errno>;
+
     /// Describes a program.
     #[doc(alias = "BPF_OBJ_GET_INFO_BY_FD")]
     fn prog_info(&mut self, fd: BorrowedFd<'_>) -> Result<ProgInfo, Errno>;
@@ -202,4 +206,12 @@ pub struct ProgInfo {
     pub tag: [u8; 8],
     /// Name, at most 15 bytes; empty if it has none.
     pub name: String,
+    /// Whether it was translated to machine code.
+    pub jited: bool,
+    /// When it was loaded, in nanoseconds since boot.
+    pub load_time_ns: u64,
+    /// The user who loaded it.
+    pub created_by_uid: u32,
+    /// Number of its type information in this kernel, if it has some. Since Linux 5.0.
+    pub btf_id: Option<u32>,
 }

@@ -32,31 +32,43 @@ impl Client {
     /// tried again, up to eight times. After that one that was interrupted is given out as
     /// [`interrupted`](Dump::interrupted), one with losses is [`Error::Lost`].
     #[doc(alias = "NLM_F_DUMP_INTR")]
-    pub fn dump(&mut self, request: &Request) -> Result<Dump, Error> {
+    pub fn dump(&mut self, request: &Request<'_>) -> Result<Dump, Error> {
+        let (dump, ended) = self.dump_partly(request);
+        ended.map(|()| dump)
+    }
+
+    /// Does the same, and gives out what came before an error as well, for those who show it.
+    pub fn dump_partly(&mut self, request: &Request<'_>) -> (Dump, Result<(), Error>) {
         let mut dump = Dump::default();
         let mut room = DATAGRAM;
         let mut end = End::Whole;
         for _ in 0..=RETRIES {
             end = match self.dump_once(request, &mut dump, room) {
-                Ok(End::Whole) => return Ok(dump),
+                Ok(End::Whole) => return (dump, Ok(())),
                 Ok(end) => end,
                 Err(e) => {
                     self.drain();
-                    return Err(e);
+                    return (dump, Err(e));
                 }
             };
             if let End::Cut(need) = end {
                 room = room.max(need);
             }
         }
-        match end {
-            End::Whole | End::Interrupted => Ok(dump),
+        let ended = match end {
+            End::Whole | End::Interrupted => Ok(()),
             End::Lost => Err(Error::Lost),
             End::Cut(need) => Err(Error::Truncated { need, have: room }),
-        }
+        };
+        (dump, ended)
     }
 
-    fn dump_once(&mut self, request: &Request, dump: &mut Dump, room: usize) -> Result<End, Error> {
+    fn dump_once(
+        &mut self,
+        request: &Request<'_>,
+        dump: &mut Dump,
+        room: usize,
+    ) -> Result<End, Error> {
         *dump = Dump { bytes: std::mem::take(&mut dump.bytes), ..Dump::default() };
         dump.sequence = self.take_sequence(1);
         let bytes = &mut dump.bytes;
@@ -123,6 +135,11 @@ impl Client {
 }
 
 impl Dump {
+    /// An answer recorded before, whose messages all have sequence number 0.
+    pub fn recorded(bytes: Vec<u8>) -> Self {
+        Self { bytes, ..Self::default() }
+    }
+
     /// The messages, in order, without the one that ends the dump.
     pub fn messages(&self) -> DumpMessages<'_> {
         DumpMessages { rest: NetlinkMessages::new(&self.bytes), sequence: self.sequence }

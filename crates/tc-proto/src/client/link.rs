@@ -6,7 +6,7 @@
 use super::window::{Expect, Window};
 use super::{Client, Error, KernelError, Message, flag};
 use crate::error::DecodeError;
-use crate::msg::Request;
+use crate::msg::{MessageType, Request};
 use crate::wire::{AttrWriter, Attrs, Reader};
 
 const RTM_NEWLINK: u16 = 16;
@@ -73,8 +73,8 @@ impl Client {
     }
 }
 
-fn link_request(index: u32, name: Option<(u16, &str)>) -> Result<Request, Error> {
-    let request = Request::new(RTM_GETLINK, flag::REQUEST, |body| {
+fn link_request(index: u32, name: Option<(u16, &str)>) -> Result<Request<'static>, Error> {
+    let request = Request::new(MessageType(RTM_GETLINK), flag::REQUEST, |body| {
         body.extend_from_slice(&[0; 4]);
         body.extend_from_slice(&index.to_ne_bytes());
         body.extend_from_slice(&[0; 8]);

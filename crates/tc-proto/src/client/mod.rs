@@ -2,22 +2,15 @@
 //!
 //! ```no_run
 //! use tc_proto::client::Client;
-//! use tc_proto::msg::{Request, TcHeader};
-//!
-//! const RTM_GETQDISC: u16 = 38;
-//! const NLM_F_REQUEST_DUMP: u16 = 0x301;
+//! use tc_proto::msg::{QdiscRequest, TcMessage};
+//! use tc_proto::Handle;
 //!
 //! let mut client = Client::open()?;
 //! let ifindex = client.link_index("eth0")?;
-//! let request = Request::new(RTM_GETQDISC, NLM_F_REQUEST_DUMP, |body| {
-//!     TcHeader::default().encode(body);
-//!     Ok(())
-//! })?;
+//! let request = QdiscRequest::list(ifindex as i32, Handle::UNSPEC, false)?;
 //! for (_header, body) in client.dump(&request)?.messages() {
-//!     let tc = TcHeader::decode(body)?;
-//!     if u32::try_from(tc.ifindex) == Ok(ifindex) {
-//!         // …
-//!     }
+//!     let qdisc = TcMessage::decode(body)?;
+//!     println!("{:?} {}", qdisc.kind(), qdisc.header.handle);
 //! }
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
@@ -116,13 +109,13 @@ impl Client {
     /// Without `NLM_F_ACK` the kernel answers errors only: silence is success then, and there are
     /// no warnings. After [`Error::Lost`] and [`Error::NoAnswer`] it is not known whether the
     /// request took effect.
-    pub fn request(&mut self, request: &Request) -> Result<Ack, Error> {
+    pub fn request(&mut self, request: &Request<'_>) -> Result<Ack, Error> {
         self.transact(request, Expect::of(request))
     }
 
     /// Sends a request that is answered with one message, such as `RTM_GETTFILTER` or `RTM_GETLINK`
     /// without `NLM_F_DUMP`.
-    pub fn get(&mut self, request: &Request) -> Result<Message, Error> {
+    pub fn get(&mut self, request: &Request<'_>) -> Result<Message, Error> {
         let expect = match Expect::of(request) {
             Expect::Ack => Expect::Ack,
             _ => Expect::Message,
@@ -138,7 +131,7 @@ impl Client {
         ack.echoed.into_iter().next().ok_or(Error::NoAnswer)
     }
 
-    fn transact(&mut self, request: &Request, expect: Expect) -> Result<Ack, Error> {
+    fn transact(&mut self, request: &Request<'_>, expect: Expect) -> Result<Ack, Error> {
         let mut window = std::mem::take(&mut self.window);
         window.push(request, expect);
         self.exchange(&mut window);

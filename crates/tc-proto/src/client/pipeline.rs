@@ -40,7 +40,7 @@ impl Pipeline {
     pub fn push(
         &mut self,
         client: &mut Client,
-        request: &Request,
+        request: &Request<'_>,
         report: impl FnMut(u64, Result<Ack, Error>),
     ) {
         let answers = if request.flags() & flag::ECHO == 0 { 1 } else { ECHO_ANSWERS };
@@ -74,9 +74,9 @@ impl Pipeline {
 
 impl Client {
     /// Sends requests through a [`Pipeline`] and reports the outcome of each, in order.
-    pub fn batch(
+    pub fn batch<'fd>(
         &mut self,
-        requests: impl IntoIterator<Item = Request>,
+        requests: impl IntoIterator<Item = Request<'fd>>,
         mut report: impl FnMut(u64, Result<Ack, Error>),
     ) {
         let mut pipeline = Pipeline::new();

@@ -18,7 +18,7 @@ pub(super) enum Expect {
 
 impl Expect {
     /// What the flags of `request` ask the kernel for.
-    pub(super) fn of(request: &Request) -> Self {
+    pub(super) fn of(request: &Request<'_>) -> Self {
         if request.flags() & flag::ACK == 0 { Self::Silence } else { Self::Ack }
     }
 }
@@ -54,7 +54,7 @@ impl Window {
         self.entries.is_empty()
     }
 
-    pub(super) fn push(&mut self, request: &Request, expect: Expect) {
+    pub(super) fn push(&mut self, request: &Request<'_>, expect: Expect) {
         let start = self.bytes.len();
         self.bytes.extend_from_slice(request.bytes());
         let end = self.bytes.len();

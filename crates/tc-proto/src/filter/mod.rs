@@ -1,1 +1,5 @@
-//! The kinds of filters.
+//! Kinds of filters (classifiers), a file each.
+
+pub mod bpf;
+
+pub use bpf::Bpf;

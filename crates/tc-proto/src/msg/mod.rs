@@ -1,15 +1,26 @@
 //! The messages of traffic control and the attributes that all kinds have in common.
 //!
-//! Kernel: uapi/linux/rtnetlink.h (`struct tcmsg`, `TCA_*`), uapi/linux/netlink.h.
+//! Kernel: uapi/linux/rtnetlink.h (`struct tcmsg`, `struct tcamsg`, `TCA_*`), uapi/linux/netlink.h.
 
+mod action;
+mod attrs;
+mod class;
 mod extack;
+mod filter;
 mod header;
+mod qdisc;
 mod request;
+mod stats;
+pub mod tca;
+mod verb;
 
+pub use action::{ActionHeader, ActionMessage, ActionRequest, ActionSpec, ActionView, Bitfield32};
+pub use attrs::TcMessage;
+pub use class::ClassRequest;
 pub use extack::{ExtAck, Policy, Status, attribute_path};
+pub use filter::{ChainRequest, FilterRequest, Hook, Info};
 pub use header::{NetlinkHeader, NetlinkMessages, TcHeader};
+pub use qdisc::QdiscRequest;
 pub use request::Request;
-
-/// A message about a qdisc, class, filter or chain. (Grows in its own file.)
-#[derive(Clone, Debug)]
-pub struct TcMessage;
+pub use stats::{BasicStats, QueueStats, RateEstimate, Stats};
+pub use verb::{MessageType, Verb, flags};

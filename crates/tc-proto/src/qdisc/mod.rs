@@ -1,1 +1,19 @@
-//! The kinds of qdiscs.
+//! Kinds of qdiscs, a file each.
+
+mod bfifo;
+mod clsact;
+mod ingress;
+mod mq;
+mod noqueue;
+mod pfifo;
+mod pfifo_fast;
+mod pfifo_head_drop;
+
+pub use bfifo::Bfifo;
+pub use clsact::Clsact;
+pub use ingress::Ingress;
+pub use mq::Mq;
+pub use noqueue::Noqueue;
+pub use pfifo::Pfifo;
+pub use pfifo_fast::{Bands, PfifoFast};
+pub use pfifo_head_drop::PfifoHeadDrop;

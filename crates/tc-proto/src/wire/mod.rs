@@ -2,9 +2,11 @@
 //!
 //! Kernel: uapi/linux/netlink.h, `struct nlattr`.
 
+mod raw;
 mod reader;
 mod writer;
 
+pub use raw::RawAttrs;
 pub use reader::{Attr, Attrs, Reader};
 pub use writer::AttrWriter;
 

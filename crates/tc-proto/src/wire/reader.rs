@@ -120,6 +120,7 @@ impl<'a> Attrs<'a> {
     }
 }
 
+#[expect(clippy::copy_iterator, reason = "a slice that is read; copies go their own ways")]
 impl<'a> Iterator for Attrs<'a> {
     type Item = Attr<'a>;
 

@@ -1,6 +1,6 @@
 //! Writes attributes in one pass.
 
-use super::{ATTR_HEADER, NESTED, TYPE_MASK, align};
+use super::{ATTR_HEADER, NESTED, RawAttrs, TYPE_MASK, align};
 use crate::error::{AttrPath, EncodeError};
 
 /// Appends attributes to a buffer, patching the length of each nest when it ends.
@@ -106,12 +106,9 @@ impl<'a> AttrWriter<'a> {
         })
     }
 
-    /// Each attribute of `attrs` as it was received, nest bits and all.
-    pub fn copy(&mut self, attrs: super::Attrs<'_>) -> &mut Self {
-        for attr in attrs {
-            self.bytes(attr.raw_type(), attr.payload());
-        }
-        self
+    /// Attributes as they were received, nest bits and all.
+    pub fn copy(&mut self, attrs: &RawAttrs) -> &mut Self {
+        self.structure(attrs.as_bytes())
     }
 
     /// A nest without `NLA_F_NESTED`, as tc sends most of them.
@@ -144,12 +141,11 @@ impl<'a> AttrWriter<'a> {
         self.path.push(ty & TYPE_MASK);
         content(self);
         let len = self.buf.len() - start;
-        match (u16::try_from(len), self.buf.get_mut(start..start + 2)) {
-            (Ok(len), Some(field)) => field.copy_from_slice(&len.to_ne_bytes()),
-            _ => {
-                let path = AttrPath(self.path.clone());
-                self.error.get_or_insert(EncodeError::AttributeTooLong { path, len });
-            }
+        if let (Ok(len), Some(field)) = (u16::try_from(len), self.buf.get_mut(start..start + 2)) {
+            field.copy_from_slice(&len.to_ne_bytes());
+        } else {
+            let path = AttrPath(self.path.clone());
+            self.error.get_or_insert(EncodeError::AttributeTooLong { path, len });
         }
         self.path.pop();
         debug_assert!(len >= ATTR_HEADER);

@@ -9,7 +9,7 @@ fn messages_in(sent: &Mutex<Vec<Vec<u8>>>) -> Vec<usize> {
 
 /// Errno of each outcome, 0 for success, in the order of the reports, which must be that of the
 /// requests.
-fn outcomes(client: &mut Client, requests: impl IntoIterator<Item = Request>) -> Vec<i32> {
+fn outcomes(client: &mut Client, requests: impl IntoIterator<Item = Request<'static>>) -> Vec<i32> {
     let mut seen = vec![];
     client.batch(requests, |number, outcome| {
         assert_eq!(number, seen.len() as u64);

@@ -60,7 +60,7 @@ const SHORT_CHAIN: [&[u8]; 2] = [
 fn the_end_of_a_dump_explains_itself() {
     let [body, answer] = SHORT_CHAIN;
     let mut client = client([vec![Datagram(message(3, 0x202, 1, answer))]]);
-    let request = Request::new(46, 0x301, |buf| {
+    let request = Request::new(MessageType(46), 0x301, |buf| {
         buf.extend_from_slice(body);
         Ok(())
     });

@@ -6,9 +6,9 @@ use crate::msg::TcHeader;
 
 const LO: u32 = 1;
 
-fn qdiscs_of(ifindex: u32) -> Request {
+fn qdiscs_of(ifindex: u32) -> Request<'static> {
     let header = TcHeader { ifindex: ifindex as i32, ..TcHeader::default() };
-    Request::new(38, 0x301, |body| {
+    Request::new(MessageType(38), 0x301, |body| {
         header.encode(body);
         Ok(())
     })
@@ -16,8 +16,8 @@ fn qdiscs_of(ifindex: u32) -> Request {
 }
 
 /// `RTM_GETLINK` by index.
-fn link(index: u32, flags: u16) -> Request {
-    Request::new(18, flags, |body| {
+fn link(index: u32, flags: u16) -> Request<'static> {
+    Request::new(MessageType(18), flags, |body| {
         body.extend_from_slice(&[0; 4]);
         body.extend_from_slice(&index.to_ne_bytes());
         body.extend_from_slice(&[0; 8]);

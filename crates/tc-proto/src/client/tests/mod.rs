@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use super::transport::Transport;
 use super::{Client, Error};
-use crate::msg::Request;
+use crate::msg::{MessageType, Request};
 
 /// What the next attempt to receive gives.
 #[derive(Clone, Debug)]
@@ -106,8 +106,8 @@ fn done(code: i32, flags: u16, sequence: u32) -> Vec<u8> {
 }
 
 /// `RTM_NEWQDISC` with these flags and no more than a body to recognise it by.
-fn request(flags: u16, body: &[u8]) -> Request {
-    Request::new(36, flags, |buf| {
+fn request(flags: u16, body: &[u8]) -> Request<'static> {
+    Request::new(MessageType(36), flags, |buf| {
         buf.extend_from_slice(body);
         Ok(())
     })
@@ -115,7 +115,7 @@ fn request(flags: u16, body: &[u8]) -> Request {
 }
 
 /// A request with `NLM_F_REQUEST | NLM_F_ACK`.
-fn change() -> Request {
+fn change() -> Request<'static> {
     request(5, &[0; 20])
 }
 

@@ -203,7 +203,7 @@ fn a_refusal_points_at_the_attribute() {
     let mut client = client([vec![Datagram(hex(answer))]]);
     client.sequence = 0x44;
     let body = hex(sent).split_off(16);
-    let request = Request::new(48, 0x605, |buf| {
+    let request = Request::new(MessageType(48), 0x605, |buf| {
         buf.extend_from_slice(&body);
         Ok(())
     });

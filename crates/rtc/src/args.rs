@@ -1,0 +1,155 @@
+//! The words of a command line, taken one by one.
+
+use std::ffi::{OsStr, OsString};
+use std::ops::Range;
+
+use crate::error::Error;
+
+/// A cursor over the words of one command, which remembers what attribute each word made.
+///
+/// Parsers take words and build typed requests; they touch nothing else.
+#[derive(Debug)]
+pub struct Args<'a> {
+    words: &'a [OsString],
+    at: usize,
+    marks: Marks,
+}
+
+/// Which words made which attribute of the request.
+#[derive(Clone, Debug, Default)]
+pub struct Marks(Vec<(Vec<u16>, usize)>);
+
+impl<'a> Args<'a> {
+    /// Starts at the first of `words`.
+    pub fn new(words: &'a [OsString]) -> Self {
+        Self { words, at: 0, marks: Marks::default() }
+    }
+
+    /// The next word, left where it is. A word that is not UTF-8 looks empty here; taking it is
+    /// the error.
+    pub fn peek(&self) -> Option<&'a str> {
+        self.words.get(self.at).map(|word| word.to_str().unwrap_or_default())
+    }
+
+    /// Takes the next word; `None` at the end.
+    pub fn word(&mut self) -> Result<Option<&'a str>, Error> {
+        let Some(word) = self.words.get(self.at) else { return Ok(None) };
+        let text = word.to_str().ok_or_else(|| {
+            Error::wrong(&word.to_string_lossy(), "not UTF-8").at(self.at..self.at + 1)
+        })?;
+        self.at += 1;
+        Ok(Some(text))
+    }
+
+    /// Takes the next word, which must be there: the value of the word before it.
+    pub fn value(&mut self) -> Result<&'a str, Error> {
+        self.word()?.ok_or_else(Error::incomplete)
+    }
+
+    /// Takes the next word, which must be there and may be any bytes: a file's name.
+    pub fn file(&mut self) -> Result<&'a OsStr, Error> {
+        let word = self.words.get(self.at).ok_or_else(Error::incomplete)?;
+        self.at += 1;
+        Ok(word)
+    }
+
+    /// Takes the next word if it is exactly `keyword`.
+    pub fn take(&mut self, keyword: &str) -> bool {
+        let found = self.peek() == Some(keyword);
+        self.at += usize::from(found);
+        found
+    }
+
+    /// Takes the next word if it abbreviates `keyword`.
+    pub fn take_abbreviation(&mut self, keyword: &str) -> bool {
+        let found = self.peek().is_some_and(|word| abbreviates(word, keyword));
+        self.at += usize::from(found);
+        found
+    }
+
+    /// Puts the last word back.
+    pub fn back(&mut self) {
+        self.at = self.at.saturating_sub(1);
+    }
+
+    /// How many words are left.
+    pub fn left(&self) -> usize {
+        self.words.len() - self.at
+    }
+
+    /// The place of the last word taken.
+    pub fn last(&self) -> Range<usize> {
+        self.at.saturating_sub(1)..self.at
+    }
+
+    /// Says that the last word taken made the attribute at `path`.
+    pub fn mark(&mut self, path: &[u16]) {
+        self.marks.0.push((path.to_vec(), self.at.saturating_sub(1)));
+    }
+
+    /// The marks so far.
+    pub fn take_marks(&mut self) -> Marks {
+        std::mem::take(&mut self.marks)
+    }
+}
+
+impl Marks {
+    /// The word that made the attribute at `path`, or the innermost known nest around it.
+    pub fn find(&self, path: &[u16]) -> Option<usize> {
+        let fits = self.0.iter().filter(|(made, _)| path.starts_with(made));
+        fits.max_by_key(|(made, _)| made.len()).map(|(_, word)| *word)
+    }
+}
+
+/// Whether `word` abbreviates `keyword`, as tc has it: any beginning of it, but not nothing.
+pub fn abbreviates(word: &str, keyword: &str) -> bool {
+    !word.is_empty() && keyword.starts_with(word)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn words(line: &str) -> Vec<OsString> {
+        line.split(' ').map(OsString::from).collect()
+    }
+
+    #[test]
+    fn the_innermost_mark_wins() {
+        let words = words("bpf classid 1:1 name x");
+        let mut args = Args::new(&words);
+        args.word().unwrap();
+        args.mark(&[1]);
+        args.mark(&[2]);
+        args.word().unwrap();
+        args.value().unwrap();
+        args.mark(&[2, 3]);
+        let marks = args.take_marks();
+        assert_eq!(marks.find(&[2, 3]), Some(2));
+        assert_eq!(marks.find(&[2, 9]), Some(0));
+        assert_eq!(marks.find(&[7]), None);
+    }
+
+    #[test]
+    fn a_value_that_is_missing_is_tcs_error() {
+        let err = Args::new(&[]).value().unwrap_err();
+        assert_eq!(err.to_string(), "Command line is not complete. Try option \"help\"\n");
+        assert_eq!(err.status(), 255);
+    }
+
+    #[test]
+    fn abbreviations_are_never_empty() {
+        assert!(abbreviates("s", "show"));
+        assert!(!abbreviates("", "show"));
+        assert!(!abbreviates("shows", "show"));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn words_that_are_not_utf8_are_wrong_but_may_name_files() {
+        use std::os::unix::ffi::OsStringExt;
+        let words = [OsString::from_vec(vec![b'a', 0xff])];
+        assert_eq!(Args::new(&words).file().unwrap(), words[0]);
+        assert_eq!(Args::new(&words).value().unwrap_err().status(), 255);
+    }
+}

@@ -1,0 +1,476 @@
+//! The object `filter`.
+
+use tc_proto::Handle;
+use tc_proto::msg::{FilterRequest, Hook, Info, TcHeader, TcMessage, Verb, tca};
+use tc_proto::units::{Base, Estimator, Protocol, parse_u16, parse_u32};
+
+use super::modify::{Change, refusal};
+use super::qdisc::{estimator, target};
+use super::show::{self, Listing, unencodable};
+use super::{Modify, Session, Step, unknown_command};
+use crate::args::{Args, abbreviates};
+use crate::error::Error;
+use crate::kinds::{self, Pending, Show, Target, cut_name};
+use crate::out::{Out, Paint};
+
+/// What tc says after a refusal.
+pub(super) const TALKING: &str = "We have an error talking to the kernel";
+
+/// The usage, for standard error.
+pub(super) const USAGE: &str = "\
+Usage: tc filter { add | change | replace | del | get } { dev DEV | block INDEX }
+          [ root | ingress | egress | parent CLASSID ] [ pref PRIO ] [ protocol PROTO ]
+          [ chain INDEX ] [ handle FILTERID ] [ estimator INTERVAL TIME_CONSTANT ]
+          [ KIND [ KIND_WORDS ] ]
+       tc filter { show | list } { dev DEV | block INDEX }
+          [ root | ingress | egress | parent CLASSID ] [ pref PRIO ] [ protocol PROTO ]
+          [ chain INDEX ]
+
+KIND is the name of a classifier; \"tc filter add KIND help\" tells its words. What a FILTERID
+looks like depends on the kind.
+";
+
+/// The words before the kind, for completions.
+pub(super) const WORDS: &[&str] = &[
+    "dev",
+    "block",
+    "root",
+    "ingress",
+    "egress",
+    "parent",
+    "pref",
+    "protocol",
+    "chain",
+    "handle",
+    "estimator",
+];
+
+/// The words that all filter commands share.
+#[derive(Default)]
+struct Words<'a> {
+    dev: Option<&'a str>,
+    block: Option<u32>,
+    parent: Option<Handle>,
+    prio: Option<u32>,
+    protocol: Option<Protocol>,
+    chain: Option<u32>,
+    handle: Option<&'a str>,
+    handle_number: u32,
+    estimator: Option<Estimator>,
+    kind: Option<&'a str>,
+    options: Option<Box<dyn Pending>>,
+}
+
+/// What a command makes of a word.
+enum Taken {
+    Yes,
+    No,
+}
+
+pub(super) fn run(args: &mut Args<'_>, session: &mut Session<'_>) -> Result<Step, Error> {
+    let Some(word) = args.word()? else { return list(args, session) };
+    let verbs = [
+        ("add", Verb::Add),
+        ("change", Verb::Change),
+        ("replace", Verb::Replace),
+        ("delete", Verb::Delete),
+    ];
+    if let Some((_, verb)) = verbs.into_iter().find(|(name, _)| abbreviates(word, name)) {
+        return modify(verb, args, session);
+    }
+    if abbreviates(word, "get") {
+        return get(args, session);
+    }
+    if ["list", "show", "lst"].iter().any(|name| abbreviates(word, name)) {
+        return list(args, session);
+    }
+    if abbreviates(word, "help") {
+        return Ok(help(session));
+    }
+    Err(unknown_command(word, "filter"))
+}
+
+fn help(session: &mut Session<'_>) -> Step {
+    session.complain(USAGE);
+    Step::Done
+}
+
+fn modify(verb: Verb, args: &mut Args<'_>, session: &mut Session<'_>) -> Result<Step, Error> {
+    let Some(words) = parse(args, Command::Modify)? else { return Ok(help(session)) };
+    let target = target(words.dev, session)?;
+    let default = match verb {
+        Verb::Add | Verb::Replace => Protocol::ALL,
+        _ => Protocol::default(),
+    };
+    let request = words.request(&target, default);
+    let options = words.options.map(|p| p.resolve(session.env, &target)).transpose()?;
+    if let Some(options) = &options {
+        session.complain(options.notes());
+    }
+    Ok(Step::Modify(Box::new(Modify {
+        change: Change::Filter(verb, request),
+        options,
+        marks: args.take_marks(),
+        target,
+        echo: session.options.echo,
+    })))
+}
+
+impl Words<'_> {
+    fn hook(&self, ifindex: i32) -> Hook {
+        match self.block {
+            Some(block) => Hook::Block(block),
+            None => Hook::Device { ifindex, parent: self.parent.unwrap_or_default() },
+        }
+    }
+
+    fn request<'o>(&self, target: &Target, protocol: Protocol) -> FilterRequest<'o> {
+        FilterRequest {
+            info: Info {
+                prio: self.prio.unwrap_or_default() as u16,
+                protocol: self.protocol.unwrap_or(protocol),
+            },
+            handle: self.handle_number,
+            chain: self.chain,
+            options: self.kind.map(tc_proto::Options::bare),
+            estimator: self.estimator,
+            ..FilterRequest::new(self.hook(target.ifindex))
+        }
+    }
+}
+
+/// Which commands read a filter's words.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Command {
+    Modify,
+    Get,
+}
+
+/// Reads a command that names one filter; `None` when it asks for help.
+fn parse<'a>(args: &mut Args<'a>, command: Command) -> Result<Option<Words<'a>>, Error> {
+    let mut words = Words::default();
+    while let Some(word) = args.word()? {
+        match word {
+            "handle" => {
+                let value = args.value()?;
+                if words.handle.replace(value).is_some() {
+                    return Err(Error::duplicate("handle", value).at(args.last()));
+                }
+                continue;
+            }
+            // `p`, `pr` and the like mean the priority.
+            _ if abbreviates(word, "priority") || abbreviates(word, "preference") => {
+                let value = args.value()?;
+                if words.prio.is_some() {
+                    return Err(Error::duplicate("priority", value).at(args.last()));
+                }
+                let prio = parse_u16(value, Base::Auto);
+                let prio = prio.map_err(|_| wrong(args, value, "invalid priority value"))?;
+                words.prio = (prio != 0).then_some(prio.into());
+                continue;
+            }
+            _ => {}
+        }
+        match words.common(word, args, "Invalid parent ID")? {
+            Taken::Yes => {}
+            Taken::No if abbreviates(word, "estimator") => {
+                words.estimator = Some(estimator(args, words.estimator.is_some())?);
+                args.mark(&[tca::RATE]);
+            }
+            Taken::No if abbreviates(word, "help") => return Ok(None),
+            Taken::No => {
+                let rest = args.peek();
+                words.kind(word, args)?;
+                if let (Command::Get, Some(rest)) = (command, rest) {
+                    return Err(Error::invalid(format_args!(
+                        "Garbage instead of arguments \"{rest} ...\". Try \"tc filter help\"."
+                    )));
+                }
+                return Ok(Some(words));
+            }
+        }
+    }
+    if words.handle.is_some() && command == Command::Modify {
+        return Err(Error::invalid("Must specify filter type when using \"handle\""));
+    }
+    Ok(Some(words))
+}
+
+fn wrong(args: &Args<'_>, word: &str, why: &str) -> Error {
+    Error::wrong(word, why).at(args.last())
+}
+
+impl<'a> Words<'a> {
+    /// The words that changes and lists share.
+    fn common(
+        &mut self,
+        word: &str,
+        args: &mut Args<'a>,
+        bad_parent: &str,
+    ) -> Result<Taken, Error> {
+        let clsact = [
+            ("root", Handle::ROOT),
+            ("ingress", Handle::MIN_INGRESS),
+            ("egress", Handle::MIN_EGRESS),
+        ];
+        if word == "dev" {
+            let value = args.value()?;
+            if self.dev.is_some() {
+                return Err(Error::duplicate("dev", value).at(args.last()));
+            }
+            self.dev = Some(cut_name(value));
+        } else if let Some((_, parent)) = clsact.iter().find(|(name, _)| *name == word) {
+            if self.parent.replace(*parent).is_some() {
+                let line = format_args!("Error: \"{word}\" is duplicate parent ID");
+                return Err(Error::invalid(line).at(args.last()));
+            }
+        } else if word == "parent" {
+            let value = args.value()?;
+            if self.parent.is_some() {
+                return Err(Error::duplicate("parent", value).at(args.last()));
+            }
+            let parent = Handle::parse_classid(value);
+            self.parent = Some(parent.map_err(|_| wrong(args, value, bad_parent))?);
+        } else if abbreviates(word, "block") {
+            let value = args.value()?;
+            if self.block.is_some() {
+                return Err(Error::duplicate("block", value).at(args.last()));
+            }
+            match parse_u32(value, Base::Auto) {
+                Ok(block) if block != 0 => self.block = Some(block),
+                _ => return Err(wrong(args, value, "invalid block index value")),
+            }
+        } else if abbreviates(word, "protocol") {
+            let value = args.value()?;
+            if self.protocol.is_some() {
+                return Err(Error::duplicate("protocol", value).at(args.last()));
+            }
+            let protocol = Protocol::parse(value);
+            self.protocol = Some(protocol.map_err(|_| wrong(args, value, "invalid protocol"))?);
+        } else if abbreviates(word, "chain") {
+            let value = args.value()?;
+            if self.chain.is_some() {
+                return Err(Error::duplicate("chain", value).at(args.last()));
+            }
+            let chain = parse_u32(value, Base::Auto);
+            self.chain = Some(chain.map_err(|_| wrong(args, value, "invalid chain index value"))?);
+            args.mark(&[tca::CHAIN]);
+        } else {
+            return Ok(Taken::No);
+        }
+        if self.dev.is_some() && self.block.is_some() {
+            let line = "Error: \"dev\" and \"block\" are mutually exclusive";
+            return Err(Error::invalid(line).at(args.last()));
+        }
+        Ok(Taken::Yes)
+    }
+
+    /// The kind; what follows is its own.
+    fn kind(&mut self, word: &'a str, args: &mut Args<'a>) -> Result<(), Error> {
+        let name = cut_name(word);
+        self.kind = Some(name);
+        args.mark(&[tca::KIND]);
+        args.mark(&[tca::OPTIONS]);
+        if let Some(kind) = kinds::filter(name) {
+            if let Some(handle) = self.handle {
+                self.handle_number = kind.parse_handle(handle)?;
+            }
+            self.options = kind.parse(args)?;
+            return Ok(());
+        }
+        match (args.word()?, self.handle) {
+            (Some(other), _) => Err(Error::refused(format_args!(
+                "Unknown filter \"{name}\", hence option \"{other}\" is unparsable"
+            ))),
+            (None, Some(handle)) => {
+                self.handle_number =
+                    tc_proto::units::parse_loose_handle(handle).unwrap_or_default();
+                Ok(())
+            }
+            (None, None) => Ok(()),
+        }
+    }
+}
+
+fn get(args: &mut Args<'_>, session: &mut Session<'_>) -> Result<Step, Error> {
+    let Some(words) = parse(args, Command::Get)? else { return Ok(help(session)) };
+    let missing = [
+        (words.protocol.is_none(), "Must specify filter protocol"),
+        (words.prio.is_none(), "Must specify filter priority"),
+        (words.parent.is_none(), "Must specify filter parent"),
+        (words.kind.is_none(), "Must specify filter type"),
+        (words.handle.is_none(), "Must specify filter \"handle\""),
+        (
+            words.dev.is_none() && words.block.is_none(),
+            "Must specify netdevice \"dev\" or block index \"block\"",
+        ),
+    ];
+    if let Some((_, line)) = missing.into_iter().find(|(missing, _)| *missing) {
+        return Err(Error::invalid(line));
+    }
+    let target = target(words.dev, session)?;
+    let mut request = words.request(&target, Protocol::default());
+    // Only kinds that send options without any words have some here.
+    let options = words.options.map(|p| p.resolve(session.env, &target)).transpose()?;
+    if let Some(options) = &options {
+        request.options = Some(options.options().map_err(unencodable)?);
+    }
+    let request = request.get().map_err(unencodable)?;
+    let found = session.env.get(&request).map_err(|e| refusal(&e).line(TALKING))?;
+    let Ok(message) = TcMessage::decode(&found.body) else { return Ok(Step::Done) };
+    let shown = Shown { ifindex: target.ifindex, block: words.block, ..Shown::default() };
+    let Session { env, options, out, .. } = session;
+    let mut show = Show { options, env: *env };
+    out.document(|out| out.entry(|out| print(&message, &shown, &[], &mut show, out)));
+    Ok(Step::Done)
+}
+
+/// What a listing is narrowed down to, and its entries therefore do not repeat.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Shown {
+    ifindex: i32,
+    block: Option<u32>,
+    parent: Handle,
+    info: Info,
+    chain: Option<u32>,
+}
+
+fn list(args: &mut Args<'_>, session: &mut Session<'_>) -> Result<Step, Error> {
+    let mut words = Words::default();
+    while let Some(word) = args.word()? {
+        match word {
+            "dev" if words.block.is_some() => return Err(together("dev", "block")),
+            _ if abbreviates(word, "block") && words.dev.is_some() => {
+                return Err(together("block", "dev"));
+            }
+            // The kernel lists all handles; tc takes the word and ignores it.
+            "handle" => _ = args.value()?,
+            _ if abbreviates(word, "priority") || abbreviates(word, "preference") => {
+                let value = args.value()?;
+                if words.prio.is_some() {
+                    return Err(Error::duplicate("priority", value).at(args.last()));
+                }
+                let prio = parse_u32(value, Base::Auto);
+                words.prio = Some(prio.map_err(|_| wrong(args, value, "invalid preference"))?);
+            }
+            _ => match words.common(word, args, "invalid parent ID")? {
+                Taken::Yes => {}
+                Taken::No if abbreviates(word, "help") => return Ok(help(session)),
+                Taken::No => {
+                    let line = format_args!(" What is \"{word}\"? Try \"tc filter help\"");
+                    return Err(Error::invalid(line));
+                }
+            },
+        }
+    }
+    let ifindex = target(words.dev, session)?.ifindex;
+    let info = Info {
+        prio: words.prio.unwrap_or_default() as u16,
+        protocol: words.protocol.unwrap_or_default(),
+    };
+    let hook = words.hook(ifindex);
+    let request = FilterRequest::list(hook, info, words.chain, session.options.brief);
+    let listing = Listing {
+        request: request.map_err(unencodable)?,
+        named: words.dev.is_none() && words.block.is_none(),
+    };
+    let shown = Shown {
+        ifindex,
+        block: words.block,
+        parent: words.parent.unwrap_or_default(),
+        info,
+        chain: words.chain,
+    };
+    listing
+        .run(session, |_| true, |message, show, out| print(message, &shown, &[], show, out))
+        .map_err(|e| match words.block {
+            Some(block) if e.to_string().contains("Block of given index was not found") => {
+                Error::new(1, format_args!("Cannot find block \"{block}\""))
+            }
+            _ => e,
+        })?;
+    Ok(Step::Done)
+}
+
+fn together(second: &str, first: &str) -> Error {
+    Error::invalid(format_args!(
+        "Error: \"{second}\" cannot be used in the same time as \"{first}\""
+    ))
+}
+
+/// Shows a filter; what is in `shown` is left out. `prefix` are flags such as `deleted`.
+pub(super) fn print(
+    message: &TcMessage<'_>,
+    shown: &Shown,
+    prefix: &[&str],
+    show: &mut Show<'_>,
+    out: &mut Out<'_>,
+) {
+    let header = &message.header;
+    for flag in prefix {
+        out.flag(flag, &format!("{flag} "));
+    }
+    out.text(format_args!("filter "));
+    print_hook(header, shown, show, out);
+    let info = Info::from_wire(header.info);
+    if header.info != 0 {
+        if info.protocol.0 != 0 && info.protocol != shown.info.protocol {
+            let protocol = match show.options.numeric {
+                true => info.protocol.numeric().to_string(),
+                false => info.protocol.to_string(),
+            };
+            out.field("protocol", &*protocol, format_args!("protocol {protocol} "));
+        }
+        if info.prio != 0 && info.prio != shown.info.prio {
+            out.field("pref", info.prio, format_args!("pref {} ", info.prio));
+        }
+    }
+    let kind = message.kind().unwrap_or_default();
+    out.field("kind", &*kind, format_args!("{kind} "));
+    if let Some(chain) = message.chain().filter(|chain| Some(*chain) != shown.chain) {
+        out.field("chain", chain, format_args!("chain {chain} "));
+    }
+    if let Some(options) = message.options().filter(|options| options.payload.is_some()) {
+        out.object("options", |out| match kinds::filter(&kind) {
+            Some(kind) => {
+                show::or_unreadable(kind.print(message, options.bytes(), show, out), out);
+            }
+            None => {
+                let handle = header.handle.0;
+                out.field("handle", format!("{handle:#x}"), format_args!("handle {handle:#x} "));
+                show::unknown_kind("filter", &options, out);
+            }
+        });
+    }
+    out.newline();
+    if show.options.stats > 0 {
+        if let Some(stats) = message.stats() {
+            crate::stats::print(&stats, " ", show.options, out);
+            out.newline();
+        }
+    }
+}
+
+/// Where the filter hangs.
+pub(super) fn print_hook(header: &TcHeader, shown: &Shown, show: &mut Show<'_>, out: &mut Out<'_>) {
+    if header.ifindex == TcHeader::BLOCK_IFINDEX {
+        let block = header.parent.0;
+        if shown.block != Some(block) {
+            out.field("block", block, format_args!("block {block} "));
+        }
+        return;
+    }
+    if shown.ifindex == 0 || header.ifindex != shown.ifindex {
+        let dev = show.env.ifname(header.ifindex);
+        out.text(format_args!("dev "));
+        out.painted(Paint::Ifname, "dev", &dev, format_args!("{dev} "));
+    }
+    if shown.parent == Handle::UNSPEC || header.parent != shown.parent {
+        match header.parent {
+            Handle::ROOT => out.flag("root", "root "),
+            Handle::MIN_INGRESS => out.flag("ingress", "ingress "),
+            Handle::MIN_EGRESS => out.flag("egress", "egress "),
+            parent => out.field("parent", parent.to_string(), format_args!("parent {parent} ")),
+        }
+    }
+}

@@ -1,0 +1,138 @@
+//! The object `help`, and what completes command lines in a shell.
+
+use super::{OBJECTS, Session, Step, filter, qdisc};
+use crate::args::Args;
+use crate::error::Error;
+use crate::{kinds, options};
+
+/// What `-V` says.
+pub(crate) const VERSION: &str =
+    concat!("tc utility, rtc-", env!("CARGO_PKG_VERSION"), ", compatible with iproute2-7.3.0\n");
+
+/// The usage, for standard error.
+pub(crate) const USAGE: &str = "\
+Usage: tc [ OPTIONS ] OBJECT { COMMAND | help }
+       tc [ -force ] -batch FILE
+where  OBJECT  := { qdisc | filter | monitor | help | completions }
+       OPTIONS := { -s[tatistics] | -d[etails] | -r[aw] | -p[retty] | -j[son] | -o[neline] |
+                    -br[ief] | -i[ec] | -N[umeric] | -nm | -na[mes] | -cf FILE |
+                    -col[or][={always|auto|never}] | -t[imestamp] | -ts[hort] | -echo |
+                    -n[etns] NAME | -f[orce] | -b[atch] FILE | -V[ersion] | -h[elp] }
+       COMMAND := see \"tc OBJECT help\"
+";
+
+#[expect(clippy::unnecessary_wraps, reason = "one of the functions of the table of objects")]
+pub(super) fn run(_: &mut Args<'_>, session: &mut Session<'_>) -> Result<Step, Error> {
+    session.complain(USAGE);
+    Ok(Step::Done)
+}
+
+const SHELLS: &[(&str, &str)] = &[
+    ("bash", include_str!("../../completions/rtc.bash")),
+    ("fish", include_str!("../../completions/rtc.fish")),
+    ("zsh", include_str!("../../completions/rtc.zsh")),
+];
+
+/// `completions SHELL` prints the shell's script; `completions words WORD...` what may come next.
+pub(super) fn completions(args: &mut Args<'_>, session: &mut Session<'_>) -> Result<Step, Error> {
+    let word = args.word()?.unwrap_or_default();
+    if word == "words" {
+        let mut words = Vec::new();
+        while let Some(word) = args.word()? {
+            words.push(word);
+        }
+        for word in next_words(&words) {
+            session.out.text(format_args!("{word}\n"));
+        }
+        return Ok(Step::Done);
+    }
+    let Some((_, script)) = SHELLS.iter().find(|(name, _)| *name == word) else {
+        let names: Vec<_> = SHELLS.iter().map(|(name, _)| *name).collect();
+        return Err(Error::invalid(format_args!(
+            "Usage: rtc completions {{ {} }}",
+            names.join(" | ")
+        )));
+    };
+    session.out.text(format_args!("{script}"));
+    Ok(Step::Done)
+}
+
+/// The words that may follow `words`; the last of these may be a beginning.
+fn next_words(words: &[&str]) -> Vec<String> {
+    let (last, before) = words.split_last().map_or(("", &[][..]), |(last, rest)| (*last, rest));
+    let mut found: Vec<String> = Vec::new();
+    let mut add = |names: &mut dyn Iterator<Item = &str>| {
+        found.extend(names.filter(|n| n.starts_with(last)).map(str::to_owned));
+    };
+    let mut before = before.iter().skip_while(|word| word.starts_with('-'));
+    match (before.next(), before.next()) {
+        (None, _) if last.starts_with('-') => {
+            let dashed: Vec<_> = options::names().map(|name| format!("-{name}")).collect();
+            add(&mut dashed.iter().map(String::as_str));
+        }
+        (None, _) => add(&mut OBJECTS.iter().map(|object| object.name)),
+        (Some(object), None) => add(&mut commands(object).iter().copied()),
+        (Some(object), Some(_)) => {
+            let rest: Vec<&str> = before.copied().collect();
+            let kind = rest.iter().rev().find_map(|word| words_of_kind(object, word));
+            match kind {
+                Some(words) => add(&mut words.iter().copied()),
+                None => {
+                    add(&mut common(object).iter().copied());
+                    add(&mut kind_names(object).into_iter());
+                }
+            }
+        }
+    }
+    found
+}
+
+fn commands(object: &str) -> &'static [&'static str] {
+    match object {
+        "qdisc" => &["add", "change", "replace", "link", "delete", "show", "help"],
+        "filter" => &["add", "change", "replace", "delete", "get", "show", "help"],
+        "monitor" => &["file", "help"],
+        "completions" => &["bash", "fish", "zsh"],
+        _ => &[],
+    }
+}
+
+fn common(object: &str) -> &'static [&'static str] {
+    match object {
+        "qdisc" => qdisc::WORDS,
+        "filter" => filter::WORDS,
+        _ => &[],
+    }
+}
+
+fn kind_names(object: &str) -> Vec<&'static str> {
+    match object {
+        "qdisc" => kinds::QDISCS.iter().map(|kind| kind.name()).collect(),
+        "filter" => kinds::FILTERS.iter().map(|kind| kind.name()).collect(),
+        _ => Vec::new(),
+    }
+}
+
+fn words_of_kind(object: &str, word: &str) -> Option<&'static [&'static str]> {
+    match object {
+        "qdisc" => kinds::qdisc(word).map(kinds::QdiscKind::words),
+        "filter" => kinds::filter(word).map(kinds::FilterKind::words),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::next_words;
+
+    #[test]
+    fn each_place_offers_its_words() {
+        assert_eq!(next_words(&["q"]), ["qdisc"]);
+        assert_eq!(next_words(&["-s", "-tim"]), ["-timestamp"]);
+        assert_eq!(next_words(&["qdisc", "re"]), ["replace"]);
+        assert_eq!(next_words(&["qdisc", "add", "dev", "eth0", "root", "bf"]), ["bfifo"]);
+        assert_eq!(next_words(&["qdisc", "add", "root", "bfifo", ""]), ["limit"]);
+        assert!(next_words(&["filter", "add", "bpf", "direct"]).contains(&"direct-action".into()));
+        assert!(next_words(&["nonsense", "x", ""]).is_empty());
+    }
+}

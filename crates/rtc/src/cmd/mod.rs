@@ -1,0 +1,103 @@
+//! The objects of a command line and the words that all kinds have in common.
+
+mod batch;
+mod chain;
+mod class;
+mod filter;
+mod help;
+mod hint;
+mod modify;
+mod monitor;
+mod qdisc;
+mod show;
+mod stab;
+
+use std::ffi::OsString;
+
+use crate::args::{Args, abbreviates};
+use crate::env::Env;
+use crate::error::Error;
+use crate::options::Options;
+use crate::out::Out;
+
+pub(crate) use batch::run as run_batch;
+pub(crate) use help::{USAGE, VERSION};
+pub(crate) use modify::Modify;
+
+/// What a command works with.
+pub(crate) struct Session<'a> {
+    pub(crate) env: &'a mut dyn Env,
+    pub(crate) options: &'a Options,
+    pub(crate) out: Out<'a>,
+    pub(crate) err: &'a mut dyn std::io::Write,
+}
+
+impl Session<'_> {
+    /// Writes to standard error, after what was written to standard output so far.
+    pub(crate) fn complain(&mut self, text: &str) {
+        if text.is_empty() {
+            return;
+        }
+        self.out.flush();
+        // Where standard error is closed there is nobody to tell.
+        _ = self.err.write_all(text.as_bytes());
+    }
+}
+
+/// What a command line turns out to be.
+pub(crate) enum Step {
+    /// A command that has done its work.
+    Done,
+    /// A change that is still to be sent.
+    Modify(Box<Modify>),
+}
+
+/// An object: its name and what runs its commands.
+struct Object {
+    name: &'static str,
+    run: fn(&mut Args<'_>, &mut Session<'_>) -> Result<Step, Error>,
+}
+
+/// In the order in which abbreviations are tried: the first that fits is meant.
+const OBJECTS: &[Object] = &[
+    Object { name: "qdisc", run: qdisc::run },
+    Object { name: "class", run: later },
+    Object { name: "filter", run: filter::run },
+    Object { name: "chain", run: later },
+    Object { name: "actions", run: later },
+    Object { name: "monitor", run: monitor::run },
+    Object { name: "exec", run: later },
+    Object { name: "help", run: help::run },
+    // Not an object of tc; a word that is a beginning of none of those above.
+    Object { name: "completions", run: help::completions },
+];
+
+/// Starts the command of `words`, the words from the object on.
+pub(crate) fn start(words: &[OsString], session: &mut Session<'_>) -> Result<Step, Error> {
+    let mut args = Args::new(words);
+    let word = args.word()?.unwrap_or_default();
+    let Some(object) = OBJECTS.iter().find(|o| abbreviates(word, o.name)) else {
+        return Err(unknown_object(word));
+    };
+    (object.run)(&mut args, session)
+}
+
+fn unknown_object(word: &str) -> Error {
+    let line = format_args!("Object \"{word}\" is unknown, try \"tc help\".");
+    Error::invalid(line)
+}
+
+/// An object that this version does not have.
+fn later(args: &mut Args<'_>, _: &mut Session<'_>) -> Result<Step, Error> {
+    args.back();
+    let word = args.word()?.unwrap_or_default();
+    let hint =
+        "this version of rtc has the objects qdisc, filter and monitor; the others come later";
+    Err(unknown_object(word).hint(hint))
+}
+
+/// A word that is no command of the object.
+fn unknown_command(word: &str, object: &str) -> Error {
+    let line = format_args!("Command \"{word}\" is unknown, try \"tc {object} help\".");
+    Error::invalid(line)
+}

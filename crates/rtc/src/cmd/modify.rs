@@ -1,0 +1,134 @@
+//! Changes: a request ready to be sent, and what its outcome means to the user.
+
+use std::fmt::Write as _;
+
+use tc_proto::EncodeError;
+use tc_proto::client::{Ack, Error as ClientError, KernelError, errno_text};
+use tc_proto::msg::{ExtAck, FilterRequest, QdiscRequest, Request, Verb, flags};
+
+use super::{Session, filter, hint, monitor};
+use crate::args::Marks;
+use crate::error::Error;
+use crate::kinds::{Resolved, Target};
+
+/// A request that is ready to be sent, with what explains its failure.
+pub(crate) struct Modify {
+    pub(super) change: Change,
+    pub(super) options: Option<Box<dyn Resolved>>,
+    pub(super) marks: Marks,
+    pub(super) target: Target,
+    pub(super) echo: bool,
+}
+
+/// What is changed.
+pub(super) enum Change {
+    Qdisc(Verb, QdiscRequest<'static>),
+    Filter(Verb, FilterRequest<'static>),
+}
+
+impl Modify {
+    /// The message. It borrows from the options what they keep open.
+    pub(crate) fn request(&self) -> Result<Request<'_>, EncodeError> {
+        let options = self.options.as_deref().map(Resolved::options).transpose()?;
+        let mut request = match &self.change {
+            Change::Qdisc(verb, qdisc) => {
+                QdiscRequest { options: options.or(qdisc.options.clone()), ..qdisc.clone() }
+                    .encode(*verb)?
+            }
+            Change::Filter(verb, filter) => {
+                FilterRequest { options: options.or(filter.options.clone()), ..filter.clone() }
+                    .encode(*verb)?
+            }
+        };
+        if self.echo {
+            request.add_flags(flags::ECHO);
+        }
+        Ok(request)
+    }
+
+    /// Sends the request, waits for the outcome and tells it.
+    pub(crate) fn run(&self, session: &mut Session<'_>) -> Result<(), Error> {
+        let outcome = match self.request() {
+            Ok(request) => session.env.request(&request),
+            Err(e) => Err(ClientError::Encode(e)),
+        };
+        self.finish(outcome, session)
+    }
+
+    /// Tells the outcome: warnings, what was made, or why it failed.
+    pub(crate) fn finish(
+        &self,
+        outcome: Result<Ack, ClientError>,
+        session: &mut Session<'_>,
+    ) -> Result<(), Error> {
+        let ack = outcome.map_err(|e| self.explain(&e, session))?;
+        if let Some(warning) = ack.warning.as_ref().and_then(|w| sentence("Warning", w)) {
+            session.complain(&warning);
+        }
+        if self.echo && !ack.echoed.is_empty() {
+            let Session { env, options, out, .. } = session;
+            out.document(|out| {
+                for message in &ack.echoed {
+                    monitor::show(message.header, &message.body, *env, options, out);
+                }
+            });
+        }
+        Ok(())
+    }
+
+    fn explain(&self, e: &ClientError, session: &mut Session<'_>) -> Error {
+        let mut error = refusal(e);
+        if let Change::Filter(..) = self.change {
+            error = error.line(filter::TALKING);
+        }
+        if let Some(word) = e.kernel().and_then(|k| self.blame(k)) {
+            error = error.at(word..word + 1);
+        }
+        match hint::find(self, e, &mut *session.env) {
+            Some(hint) => error.hint(hint),
+            None => error,
+        }
+    }
+
+    /// The word that made the attribute that the kernel complains of.
+    fn blame(&self, kernel: &KernelError) -> Option<usize> {
+        self.marks.find(&kernel.attribute.as_ref()?.0)
+    }
+}
+
+/// The lines that tc prints when the kernel refuses.
+pub(super) fn refusal(e: &ClientError) -> Error {
+    match e {
+        ClientError::Kernel(kernel) => {
+            let said = kernel.ext_ack.as_ref().and_then(|e| sentence("Error", e));
+            let lines =
+                said.unwrap_or_else(|| format!("RTNETLINK answers: {}", errno_text(kernel.errno)));
+            Error::new(2, lines)
+        }
+        other => unreachable_kernel(other),
+    }
+}
+
+/// Failures between the kernel and us.
+pub(super) fn unreachable_kernel(e: &ClientError) -> Error {
+    match e {
+        ClientError::Io { op: "socket" | "bind" | "connect", source } => {
+            Error::new(1, format_args!("Cannot open netlink socket: {source}"))
+                .line("Cannot open rtnetlink")
+        }
+        other => Error::new(2, format_args!("RTNETLINK: {other}")),
+    }
+}
+
+/// `Error: TEXT.` or `Warning: TEXT.`, in tc's words.
+fn sentence(what: &str, ext_ack: &ExtAck) -> Option<String> {
+    let mut text = String::new();
+    if let Some(message) = ext_ack.message.as_deref().filter(|m| !m.is_empty()) {
+        let dot = if message.ends_with('.') { "" } else { "." };
+        text = format!("{what}: {message}{dot}\n");
+    }
+    if let Some(missing) = ext_ack.missing_type {
+        _ = writeln!(text, "Missing required attribute type {missing}");
+    }
+    (!text.is_empty()).then_some(text)
+}

@@ -1,0 +1,190 @@
+//! The object `monitor`: changes as they happen.
+
+use std::ffi::OsStr;
+use std::fs::File;
+use std::io::{BufReader, Read};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use tc_proto::client::Event;
+use tc_proto::msg::{ActionMessage, MessageType, NetlinkHeader, TcMessage, flags};
+use tc_proto::wire::align;
+
+use super::modify::unreachable_kernel;
+use super::{Session, Step, chain, class, filter, qdisc};
+use crate::args::{Args, abbreviates};
+use crate::env::Env;
+use crate::error::Error;
+use crate::kinds::Show;
+use crate::options::Options;
+use crate::out::{Out, Style};
+
+/// A time stamp between the messages of a saved dump.
+const NLMSG_TSTAMP: u16 = 15;
+
+const USAGE: &str = "\
+Usage: tc [ -timestamp [ -tshort ] ] monitor [ file FILE ]
+
+Shows changes of qdiscs, classes, filters, chains and actions until it is interrupted; with
+\"file\", those that were saved as netlink messages.
+";
+
+pub(super) fn run(args: &mut Args<'_>, session: &mut Session<'_>) -> Result<Step, Error> {
+    let mut file = None;
+    while let Some(word) = args.word()? {
+        if abbreviates(word, "file") {
+            file = Some(args.file()?);
+        } else if abbreviates(word, "help") {
+            return Err(Error::usage(USAGE));
+        } else {
+            return Err(Error::usage(format_args!(
+                "Argument \"{word}\" is unknown, try \"tc monitor help\"."
+            )));
+        }
+    }
+    // Notifications are always shown as text, as tc shows them.
+    session.out.restyle(Style { json: false, ..session.options.style() });
+    match file {
+        Some(file) => replay(file, session)?,
+        None => follow(session)?,
+    }
+    session.out.restyle(session.options.style());
+    Ok(Step::Done)
+}
+
+fn follow(session: &mut Session<'_>) -> Result<(), Error> {
+    let mut monitor = session.env.monitor().map_err(|e| unreachable_kernel(&e))?;
+    loop {
+        match monitor.next_event() {
+            Ok(Event::Message(header, body)) => {
+                let Session { env, options, out, .. } = session;
+                if options.timestamp {
+                    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+                    stamp(now, options.timestamp_short, out);
+                }
+                show(header, body, *env, options, out);
+                out.flush();
+                if out.is_broken() {
+                    return Ok(());
+                }
+            }
+            Ok(_) => session.complain("netlink receive error No buffer space available (105)\n"),
+            Err(e) => return Err(unreachable_kernel(&e)),
+        }
+    }
+}
+
+/// Shows the messages in a file.
+fn replay(file: &OsStr, session: &mut Session<'_>) -> Result<(), Error> {
+    let fail = |e: &std::io::Error| {
+        let why = e.raw_os_error().map_or_else(|| e.to_string(), tc_proto::client::errno_text);
+        Error::usage(format_args!("Cannot fopen {}: {why}", file.to_string_lossy()))
+    };
+    let mut input = BufReader::new(File::open(file).map_err(|e| fail(&e))?);
+    loop {
+        let mut head = Vec::new();
+        let wanted = NetlinkHeader::LEN as u64;
+        input.by_ref().take(wanted).read_to_end(&mut head).map_err(|e| fail(&e))?;
+        if head.is_empty() {
+            return Ok(());
+        }
+        let malformed = || Error::usage("!!!malformed message in the file");
+        let header = NetlinkHeader::decode(&head).map_err(|_| malformed())?;
+        let wanted = align(header.len as usize).checked_sub(NetlinkHeader::LEN);
+        let wanted = wanted.ok_or_else(malformed)? as u64;
+        let mut body = Vec::new();
+        input.by_ref().take(wanted).read_to_end(&mut body).map_err(|e| fail(&e))?;
+        if body.len() as u64 != wanted {
+            return Err(malformed());
+        }
+        let Session { env, options, out, .. } = session;
+        if header.message_type == NLMSG_TSTAMP {
+            if let Some((seconds, micros)) = saved_stamp(&body) {
+                stamp(
+                    Duration::new(seconds.into(), micros.saturating_mul(1000)),
+                    options.timestamp_short,
+                    out,
+                );
+            }
+        } else {
+            show(header, &body, *env, options, out);
+        }
+    }
+}
+
+fn saved_stamp(body: &[u8]) -> Option<(u32, u32)> {
+    let (seconds, rest) = body.split_first_chunk::<4>()?;
+    let micros = rest.first_chunk::<4>()?;
+    Some((u32::from_ne_bytes(*seconds), u32::from_ne_bytes(*micros)))
+}
+
+/// Shows when an event happened, in local time.
+fn stamp(since_epoch: Duration, short: bool, out: &mut Out<'_>) {
+    let micros = since_epoch.subsec_micros();
+    let seconds = i64::try_from(since_epoch.as_secs()).unwrap_or(i64::MAX);
+    let Ok(utc) = jiff::Timestamp::from_second(seconds) else { return };
+    let local = utc.to_zoned(jiff::tz::TimeZone::system());
+    if short {
+        out.text(format_args!("[{}.{micros:06}] ", local.strftime("%Y-%m-%dT%H:%M:%S")));
+    } else {
+        out.text(format_args!(
+            "Timestamp: {} {micros} usec\n",
+            local.strftime("%a %b %e %H:%M:%S %Y")
+        ));
+    }
+}
+
+/// Shows a notification.
+pub(super) fn show(
+    header: NetlinkHeader,
+    body: &[u8],
+    env: &mut dyn Env,
+    options: &Options,
+    out: &mut Out<'_>,
+) {
+    let mut show = Show { options, env };
+    let created = header.flags & flags::CREATE != 0;
+    let exclusive = header.flags & flags::EXCL != 0;
+    let message_type = MessageType(header.message_type);
+    let prefix: &[&str] = match message_type {
+        MessageType::DEL_QDISC
+        | MessageType::DEL_CLASS
+        | MessageType::DEL_FILTER
+        | MessageType::DEL_CHAIN => &["deleted"],
+        _ if created && exclusive => &["added"],
+        _ if created => &["replaced"],
+        _ => &[],
+    };
+    match message_type {
+        MessageType::NEW_ACTION | MessageType::DEL_ACTION => {
+            if let Ok(message) = ActionMessage::decode(body) {
+                show_actions(message_type, &message, out);
+            }
+            return;
+        }
+        _ => {}
+    }
+    let Ok(message) = TcMessage::decode(body) else { return };
+    out.entry(|out| match message_type {
+        MessageType::NEW_QDISC | MessageType::DEL_QDISC => {
+            qdisc::print(&message, 0, prefix, &mut show, out);
+        }
+        MessageType::NEW_CLASS | MessageType::DEL_CLASS => {
+            class::print(&message, prefix, &mut show, out);
+        }
+        MessageType::NEW_FILTER | MessageType::DEL_FILTER => {
+            filter::print(&message, &filter::Shown::default(), prefix, &mut show, out);
+        }
+        MessageType::NEW_CHAIN | MessageType::DEL_CHAIN => {
+            chain::print(&message, prefix, &mut show, out);
+        }
+        _ => {}
+    });
+}
+
+/// Shows which actions came or went.
+fn show_actions(message_type: MessageType, message: &ActionMessage<'_>, out: &mut Out<'_>) {
+    let verb = if message_type == MessageType::DEL_ACTION { "Deleted" } else { "Added" };
+    out.text(format_args!("{verb} action "));
+    crate::actions::print(message.actions(), out);
+    out.newline();
+}

@@ -1,0 +1,72 @@
+//! Size tables: `stab WORDS`.
+
+use tc_proto::units::{Base, LinkLayer, SizeSpec, SizeTable, StabParams, parse_i32, parse_u32};
+
+use crate::args::{Args, abbreviates};
+use crate::error::Error;
+use crate::out::Out;
+
+const USAGE: &str = "\
+Usage: ... stab [ mtu BYTES ] [ mpu BYTES ] [ overhead BYTES ] [ tsize SLOTS ]
+           [ linklayer { ethernet | atm | adsl } ] ...
+
+Corrects the sizes of packets for what the link layer adds to them:
+  mtu       largest size in the table (2047)
+  mpu       smallest size that a packet counts for (0)
+  overhead  bytes added to each packet; may be negative (0)
+  tsize     slots of the table (512)
+  linklayer cells of 48 payload and 5 header bytes for atm and adsl
+";
+
+/// Reads the words up to the first that is not one of size tables.
+pub(super) fn parse(args: &mut Args<'_>) -> Result<SizeTable, Error> {
+    let mut spec = StabParams::default();
+    let mut any = false;
+    while let Some(word) = args.word()? {
+        let mut number = |name: &str, base| -> Result<u32, Error> {
+            let value = args.value()?;
+            let wrong = |_| Error::wrong(&format!("invalid {name}"), name).at(args.last());
+            parse_u32(value, base).map_err(wrong)
+        };
+        if abbreviates(word, "help") {
+            return Err(Error::invalid(USAGE));
+        } else if abbreviates(word, "mtu") {
+            spec.mtu = number("mtu", Base::Ten)?;
+        } else if abbreviates(word, "mpu") {
+            spec.mpu = number("mpu", Base::Ten)?;
+        } else if abbreviates(word, "overhead") {
+            let value = args.value()?;
+            let wrong = |_| Error::wrong("invalid overhead", "overhead").at(args.last());
+            spec.overhead = parse_i32(value, Base::Ten).map_err(wrong)?;
+        } else if abbreviates(word, "tsize") {
+            spec.tsize = number("tsize", Base::Ten)?;
+        } else if abbreviates(word, "linklayer") {
+            let value = args.value()?;
+            let wrong = |_| Error::wrong("invalid linklayer", "linklayer").at(args.last());
+            spec.linklayer = LinkLayer::parse(value).map_err(wrong)?;
+        } else {
+            args.back();
+            break;
+        }
+        any = true;
+    }
+    if !any {
+        return Err(Error::invalid(USAGE));
+    }
+    SizeTable::compute(spec).map_err(|e| Error::invalid(e).at(args.last()))
+}
+
+/// Shows a table's parameters.
+pub(super) fn print(base: &SizeSpec, out: &mut Out<'_>) {
+    out.object("stab", |out| {
+        out.text(format_args!(" "));
+        let linklayer = base.link_layer();
+        out.field("linklayer", linklayer.to_string(), format_args!("linklayer {linklayer} "));
+        out.field("overhead", base.overhead, format_args!("overhead {} ", base.overhead));
+        if base.mpu != 0 {
+            out.field("mpu", base.mpu, format_args!("mpu {} ", base.mpu));
+        }
+        out.field("mtu", base.mtu, format_args!("mtu {} ", base.mtu));
+        out.field("tsize", base.tsize, format_args!("tsize {} ", base.tsize));
+    });
+}

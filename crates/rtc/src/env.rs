@@ -1,0 +1,159 @@
+//! The system that a command works on: the kernel's netlink and bpf(2) interfaces.
+
+use std::collections::HashMap;
+use std::ffi::OsStr;
+
+use tc_bpf_loader::sys::Kernel;
+use tc_proto::client::{Ack, Client, Dump, Error as ClientError, Message, Monitor, Pipeline};
+use tc_proto::msg::Request;
+
+use crate::error::Error;
+use crate::netns;
+
+/// What commands need of the system. Parsing needs nothing of it.
+pub trait Env {
+    /// Moves to the network namespace of this name.
+    fn enter_netns(&mut self, name: &OsStr) -> Result<(), Error>;
+
+    /// Sends a request and waits for its acknowledgement.
+    fn request(&mut self, request: &Request<'_>) -> Result<Ack, ClientError>;
+
+    /// Queues a request; outcomes are reported in order, some time later.
+    fn queue(
+        &mut self,
+        request: &Request<'_>,
+        report: &mut dyn FnMut(u64, Result<Ack, ClientError>),
+    ) -> Result<(), ClientError>;
+
+    /// Waits for everything that was queued.
+    fn settle(
+        &mut self,
+        report: &mut dyn FnMut(u64, Result<Ack, ClientError>),
+    ) -> Result<(), ClientError>;
+
+    /// Sends a request that one message answers.
+    fn get(&mut self, request: &Request<'_>) -> Result<Message, ClientError>;
+
+    /// Sends a request that a list answers. What came before an error is given out as well.
+    fn dump(&mut self, request: &Request<'_>) -> (Dump, Result<(), ClientError>);
+
+    /// Subscribes to the kernel's notifications about traffic control.
+    fn monitor(&mut self) -> Result<Monitor, ClientError>;
+
+    /// The index of the device of this name; asks once for each name.
+    fn ifindex(&mut self, name: &str) -> Result<i32, ClientError>;
+
+    /// Looks up the names of devices together, before [`ifname`](Self::ifname) is asked for each.
+    fn learn_ifnames(&mut self, indexes: &[i32]) -> Result<(), ClientError>;
+
+    /// The name of a device; `if7` when the device is gone.
+    fn ifname(&mut self, index: i32) -> String;
+
+    /// The bpf(2) system call.
+    fn bpf(&mut self) -> &mut dyn tc_bpf_loader::sys::Bpf;
+}
+
+/// The running system. Sockets are opened when first used.
+#[derive(Debug, Default)]
+pub struct System {
+    client: Option<Client>,
+    pipeline: Pipeline,
+    indexes: HashMap<String, i32>,
+    names: HashMap<i32, Option<String>>,
+    kernel: Kernel,
+}
+
+impl System {
+    fn client(&mut self) -> Result<&mut Client, ClientError> {
+        Self::open(&mut self.client)
+    }
+
+    fn open(client: &mut Option<Client>) -> Result<&mut Client, ClientError> {
+        match client {
+            Some(client) => Ok(client),
+            none => Ok(none.insert(Client::open()?)),
+        }
+    }
+}
+
+impl Env for System {
+    fn enter_netns(&mut self, name: &OsStr) -> Result<(), Error> {
+        netns::enter(name)
+    }
+
+    fn request(&mut self, request: &Request<'_>) -> Result<Ack, ClientError> {
+        self.client()?.request(request)
+    }
+
+    fn queue(
+        &mut self,
+        request: &Request<'_>,
+        report: &mut dyn FnMut(u64, Result<Ack, ClientError>),
+    ) -> Result<(), ClientError> {
+        let client = Self::open(&mut self.client)?;
+        self.pipeline.push(client, request, report);
+        Ok(())
+    }
+
+    fn settle(
+        &mut self,
+        report: &mut dyn FnMut(u64, Result<Ack, ClientError>),
+    ) -> Result<(), ClientError> {
+        if self.pipeline.pending() > 0 {
+            let client = Self::open(&mut self.client)?;
+            self.pipeline.flush(client, report);
+        }
+        Ok(())
+    }
+
+    fn get(&mut self, request: &Request<'_>) -> Result<Message, ClientError> {
+        self.client()?.get(request)
+    }
+
+    fn dump(&mut self, request: &Request<'_>) -> (Dump, Result<(), ClientError>) {
+        match self.client() {
+            Ok(client) => client.dump_partly(request),
+            Err(e) => (Dump::default(), Err(e)),
+        }
+    }
+
+    fn monitor(&mut self) -> Result<Monitor, ClientError> {
+        Monitor::open(&[Monitor::TC])
+    }
+
+    fn ifindex(&mut self, name: &str) -> Result<i32, ClientError> {
+        if let Some(index) = self.indexes.get(name) {
+            return Ok(*index);
+        }
+        let index = self.client()?.link_index(name)? as i32;
+        self.indexes.insert(name.to_owned(), index);
+        Ok(index)
+    }
+
+    fn learn_ifnames(&mut self, indexes: &[i32]) -> Result<(), ClientError> {
+        let unknown: Vec<u32> = indexes
+            .iter()
+            .filter(|index| **index > 0 && !self.names.contains_key(index))
+            .map(|index| *index as u32)
+            .collect();
+        if unknown.is_empty() {
+            return Ok(());
+        }
+        let names = self.client()?.link_names(&unknown)?;
+        self.names.extend(unknown.into_iter().map(|index| index as i32).zip(names));
+        Ok(())
+    }
+
+    fn ifname(&mut self, index: i32) -> String {
+        // A failed look-up shows as an unnamed device; the listing goes on.
+        _ = self.learn_ifnames(&[index]);
+        match self.names.get(&index) {
+            Some(Some(name)) => name.clone(),
+            _ => format!("if{index}"),
+        }
+    }
+
+    fn bpf(&mut self) -> &mut dyn tc_bpf_loader::sys::Bpf {
+        &mut self.kernel
+    }
+}

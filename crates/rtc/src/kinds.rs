@@ -1,0 +1,196 @@
+//! The tables of kinds: one row for each, nothing else in the command knows their names.
+
+use crate::args::Args;
+use crate::env::Env;
+use crate::error::Error;
+use crate::options::Options;
+use crate::out::Out;
+use crate::{filter, qdisc};
+use tc_proto::msg::TcMessage;
+use tc_proto::{DecodeError, EncodeError};
+
+/// The kinds of qdiscs, sorted by name.
+pub const QDISCS: &[&dyn QdiscKind] = &[
+    &qdisc::bfifo::Bfifo,
+    &qdisc::clsact::Clsact,
+    &qdisc::ingress::Ingress,
+    &qdisc::mq::Mq,
+    &qdisc::noqueue::Noqueue,
+    &qdisc::pfifo::Pfifo,
+    &qdisc::pfifo_fast::PfifoFast,
+    &qdisc::pfifo_head_drop::PfifoHeadDrop,
+];
+
+/// The kinds of filters, sorted by name.
+pub const FILTERS: &[&dyn FilterKind] = &[&filter::bpf::Bpf];
+
+/// What a listing needs beside the message.
+pub struct Show<'a> {
+    /// The options before the object.
+    pub options: &'a Options,
+    /// The system, for what a message only refers to.
+    pub env: &'a mut dyn Env,
+}
+
+/// What a kind's parser returns: options that still name files, devices and times.
+pub trait Pending {
+    /// Looks up what the words name. The only step that touches the system.
+    fn resolve(
+        self: Box<Self>,
+        env: &mut dyn Env,
+        target: &Target,
+    ) -> Result<Box<dyn Resolved>, Error>;
+}
+
+/// Options that can be sent. They hold open what they refer to by number.
+pub trait Resolved {
+    /// The options' bytes.
+    fn options(&self) -> Result<tc_proto::Options<'_>, EncodeError>;
+
+    /// What the user asked to be told, for standard error.
+    fn notes(&self) -> &str {
+        ""
+    }
+}
+
+/// What the options are for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Target {
+    /// The device's name, when there is one.
+    pub dev: Option<String>,
+    /// The device's index.
+    pub ifindex: i32,
+}
+
+/// A kind whose options need nothing from the system.
+#[derive(Debug)]
+pub struct Plain<K>(pub K);
+
+impl<K: tc_proto::Kind + 'static> Pending for Plain<K> {
+    fn resolve(self: Box<Self>, _: &mut dyn Env, _: &Target) -> Result<Box<dyn Resolved>, Error> {
+        Ok(self)
+    }
+}
+
+impl<K: tc_proto::Kind> Resolved for Plain<K> {
+    fn options(&self) -> Result<tc_proto::Options<'_>, EncodeError> {
+        tc_proto::Options::of(&self.0)
+    }
+}
+
+/// What the command knows of a kind of qdisc.
+pub trait QdiscKind: Sync {
+    /// The name in `TCA_KIND`.
+    fn name(&self) -> &'static str;
+
+    /// The usage, for standard error.
+    fn usage(&self) -> &'static str {
+        ""
+    }
+
+    /// The words that its parser takes, for completions.
+    fn words(&self) -> &'static [&'static str] {
+        &[]
+    }
+
+    /// Reads the words after the kind. `None`: the kind takes no words at all.
+    fn parse(&self, _: &mut Args<'_>) -> Option<Result<Box<dyn Pending>, Error>> {
+        None
+    }
+
+    /// Shows the options.
+    fn print(&self, _: &[u8], _: &mut Show<'_>, _: &mut Out<'_>) -> Result<(), DecodeError> {
+        Ok(())
+    }
+
+    /// Shows the counters that only this kind has. `false`: there are none.
+    fn print_xstats(
+        &self,
+        _: &[u8],
+        _: &mut Show<'_>,
+        _: &mut Out<'_>,
+    ) -> Result<bool, DecodeError> {
+        Ok(false)
+    }
+}
+
+/// What the command knows of a kind of filter.
+pub trait FilterKind: Sync {
+    /// The name in `TCA_KIND`.
+    fn name(&self) -> &'static str;
+
+    /// The usage, for standard error.
+    fn usage(&self) -> &'static str;
+
+    /// The words that its parser takes, for completions.
+    fn words(&self) -> &'static [&'static str];
+
+    /// Reads the handle, which means something else in each kind.
+    fn parse_handle(&self, word: &str) -> Result<u32, Error>;
+
+    /// Reads the words after the kind. `None`: without words no options are sent.
+    fn parse(&self, args: &mut Args<'_>) -> Result<Option<Box<dyn Pending>>, Error>;
+
+    /// What the filter is, in a few words, when the kind's name says too little.
+    fn describe(&self, _: &[u8]) -> Option<String> {
+        None
+    }
+
+    /// Shows handle and options.
+    fn print(
+        &self,
+        message: &TcMessage<'_>,
+        options: &[u8],
+        show: &mut Show<'_>,
+        out: &mut Out<'_>,
+    ) -> Result<(), DecodeError>;
+}
+
+/// The kind of qdisc of this name.
+pub fn qdisc(name: &str) -> Option<&'static dyn QdiscKind> {
+    find(QDISCS, name, QdiscKind::name)
+}
+
+/// The kind of filter of this name.
+pub fn filter(name: &str) -> Option<&'static dyn FilterKind> {
+    find(FILTERS, name, FilterKind::name)
+}
+
+fn find<T: ?Sized>(
+    table: &'static [&'static T],
+    name: &str,
+    name_of: impl Fn(&T) -> &'static str,
+) -> Option<&'static T> {
+    let at = table.binary_search_by(|kind| name_of(kind).cmp(name)).ok()?;
+    table.get(at).copied()
+}
+
+/// The name of a kind as the kernel takes it: 15 bytes at most.
+pub fn cut_name(word: &str) -> &str {
+    let mut end = word.len().min(15);
+    while !word.is_char_boundary(end) {
+        end -= 1;
+    }
+    word.get(..end).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tables_are_sorted_so_that_every_row_is_found() {
+        for kind in QDISCS {
+            assert_eq!(qdisc(kind.name()).map(QdiscKind::name), Some(kind.name()));
+        }
+        for kind in FILTERS {
+            assert_eq!(filter(kind.name()).map(FilterKind::name), Some(kind.name()));
+        }
+    }
+
+    #[test]
+    fn names_are_cut_between_characters() {
+        assert_eq!(cut_name("verylongkindnameindeed"), "verylongkindnam");
+        assert_eq!(cut_name("aaaaaaaaaaaaaaé"), "aaaaaaaaaaaaaa");
+    }
+}

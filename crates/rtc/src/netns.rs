@@ -1,0 +1,73 @@
+//! `-n NETNS`: moves the process into a named network namespace.
+
+use std::ffi::OsStr;
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsFd, AsRawFd};
+use std::path::Path;
+
+use rustix::fs::{CWD, Mode, OFlags, openat};
+use rustix::mount::{MountFlags, MountPropagationFlags, UnmountFlags};
+use rustix::thread::{LinkNameSpaceType, UnshareFlags, move_into_link_name_space};
+
+use crate::error::Error;
+
+/// Where `ip netns add` keeps the namespaces.
+const NETNS_DIR: &str = "/run/netns";
+/// Files that replace those in /etc, by namespace.
+const NETNS_ETC: &str = "/etc/netns";
+
+/// Moves the calling thread into the network namespace `name`, and into a mount namespace of its
+/// own in which /sys and /etc are those of that network namespace, as `ip netns exec` does. A BPF
+/// file system stays mounted.
+pub(crate) fn enter(name: &OsStr) -> Result<(), Error> {
+    let shown = name.to_string_lossy();
+    let file = File::open(Path::new(NETNS_DIR).join(name)).map_err(|e| {
+        Error::usage(format_args!("Cannot open network namespace \"{shown}\": {}", errno_text(&e)))
+    })?;
+    move_into_link_name_space(file.as_fd(), Some(LinkNameSpaceType::Network)).map_err(|e| {
+        let e = e.into();
+        Error::usage(format_args!(
+            "setting the network namespace \"{shown}\" failed: {}",
+            errno_text(&e)
+        ))
+    })?;
+    own_mounts()
+        .map_err(|(what, e)| Error::usage(format_args!("{what} failed: {}", errno_text(&e))))?;
+    bind_etc(&Path::new(NETNS_ETC).join(name));
+    Ok(())
+}
+
+fn own_mounts() -> Result<(), (&'static str, io::Error)> {
+    #[expect(
+        deprecated,
+        reason = "CLONE_NEWNS takes nothing from under the thread that the safe form could break"
+    )]
+    rustix::thread::unshare(UnshareFlags::NEWNS).map_err(|e| ("unshare", e.into()))?;
+    let slave = MountPropagationFlags::DOWNSTREAM | MountPropagationFlags::REC;
+    rustix::mount::mount_change("/", slave).map_err(|e| ("\"mount --make-rslave /\"", e.into()))?;
+
+    // The new sysfs would hide the BPF file system; it is put back from here.
+    let bpffs = openat(CWD, "/sys/fs/bpf", OFlags::PATH | OFlags::CLOEXEC, Mode::empty()).ok();
+    _ = rustix::mount::unmount("/sys", UnmountFlags::DETACH);
+    rustix::mount::mount("sysfs", "/sys", "sysfs", MountFlags::empty(), None)
+        .map_err(|e| ("mount of /sys", e.into()))?;
+    if let Some(bpffs) = bpffs {
+        let path = format!("/proc/self/fd/{}", bpffs.as_raw_fd());
+        _ = rustix::mount::mount_bind(path.as_str(), "/sys/fs/bpf");
+    }
+    Ok(())
+}
+
+/// Binds each file of the namespace's own /etc over its twin. Those that cannot be are left, as
+/// tc leaves them.
+fn bind_etc(dir: &Path) {
+    let Ok(entries) = std::fs::read_dir(dir) else { return };
+    for entry in entries.flatten() {
+        _ = rustix::mount::mount_bind(entry.path(), Path::new("/etc").join(entry.file_name()));
+    }
+}
+
+fn errno_text(e: &io::Error) -> String {
+    e.raw_os_error().map_or_else(|| e.to_string(), tc_proto::client::errno_text)
+}

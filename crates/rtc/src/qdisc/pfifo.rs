@@ -1,0 +1,46 @@
+//! `pfifo`: words and output. Wire format: [`tc_proto::qdisc::Pfifo`].
+
+use tc_proto::qdisc::Pfifo as Wire;
+use tc_proto::units::Size;
+use tc_proto::{DecodeError, Kind};
+
+use super::fifo;
+use crate::args::Args;
+use crate::error::Error;
+use crate::kinds::{Pending, Plain, QdiscKind, Show};
+use crate::out::Out;
+
+/// The kind `pfifo`.
+#[derive(Debug)]
+pub struct Pfifo;
+
+impl QdiscKind for Pfifo {
+    fn name(&self) -> &'static str {
+        Wire::NAME
+    }
+
+    fn usage(&self) -> &'static str {
+        "Usage: ... pfifo [ limit PACKETS ]"
+    }
+
+    fn words(&self) -> &'static [&'static str] {
+        &["limit"]
+    }
+
+    fn parse(&self, args: &mut Args<'_>) -> Option<Result<Box<dyn Pending>, Error>> {
+        let limit = fifo::parse_limit(args, self.name(), self.usage(), Size::parse_u32);
+        Some(limit.map(|limit_pkts| Box::new(Plain(Wire { limit_pkts })) as _))
+    }
+
+    fn print(
+        &self,
+        options: &[u8],
+        _: &mut Show<'_>,
+        out: &mut Out<'_>,
+    ) -> Result<(), DecodeError> {
+        if let Some(limit) = Wire::decode(options)?.limit_pkts {
+            out.field("limit", limit, format_args!("limit {limit}p"));
+        }
+        Ok(())
+    }
+}

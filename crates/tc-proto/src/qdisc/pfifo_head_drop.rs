@@ -1,0 +1,39 @@
+//! `pfifo_head_drop`: first in, first out, limited in packets; drops the oldest packet when full. Classless.
+//!
+//! Kernel: uapi/linux/pkt_sched.h `struct tc_fifo_qopt`, net/sched/sch_fifo.c; since 2.6.34.
+//! Payload: the bare structure.
+
+use crate::error::DecodeError;
+use crate::kind::{Kind, Qdisc};
+use crate::wire::{AttrWriter, Reader};
+
+/// Options of a `pfifo_head_drop` qdisc.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PfifoHeadDrop {
+    /// The most packets it holds; `None`: the device's transmit queue length.
+    #[doc(alias = "tc_fifo_qopt")]
+    pub limit_pkts: Option<u32>,
+}
+
+impl Kind for PfifoHeadDrop {
+    const NAME: &'static str = "pfifo_head_drop";
+
+    fn has_options(&self) -> bool {
+        self.limit_pkts.is_some()
+    }
+
+    fn encode(&self, w: &mut AttrWriter<'_>) {
+        if let Some(limit) = self.limit_pkts {
+            w.structure(&limit.to_ne_bytes());
+        }
+    }
+
+    fn decode(payload: &[u8]) -> Result<Self, DecodeError> {
+        if payload.is_empty() {
+            return Ok(Self::default());
+        }
+        Ok(Self { limit_pkts: Some(Reader::new("tc_fifo_qopt", payload).u32()?) })
+    }
+}
+
+impl Qdisc for PfifoHeadDrop {}

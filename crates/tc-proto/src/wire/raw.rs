@@ -1,0 +1,45 @@
+//! Attributes kept as they are.
+
+use super::{Attr, AttrWriter, Attrs};
+
+/// Attributes as bytes, owned: those that a decoder does not know, or a list that is passed on.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct RawAttrs(Vec<u8>);
+
+impl RawAttrs {
+    /// None yet.
+    pub const fn new() -> Self {
+        Self(Vec::new())
+    }
+
+    /// The bytes of a list of attributes, taken as they are.
+    pub fn from_payload(payload: &[u8]) -> Self {
+        Self(payload.to_vec())
+    }
+
+    /// Appends a copy of `attr`.
+    pub fn push(&mut self, attr: Attr<'_>) {
+        AttrWriter::new(&mut self.0).bytes(attr.raw_type(), attr.payload());
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The attributes, in order.
+    pub fn attrs(&self) -> Attrs<'_> {
+        Attrs::new(&self.0)
+    }
+
+    /// The bytes.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl std::fmt::Debug for RawAttrs {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_map().entries(self.attrs().map(|a| (a.ty(), a.payload()))).finish()
+    }
+}
