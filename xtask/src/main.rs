@@ -1,2 +1,26 @@
-//! The project's own tasks.
-fn main() {}
+//! The project's own tasks: `cargo xtask TASK`.
+mod tdc;
+mod vm;
+
+use std::io::Write;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let done = match args.split_first() {
+        Some((task, args)) => match task.as_str() {
+            "tdc" => tdc::run(args),
+            "vm" => vm::run(args),
+            other => Err(format!("no task {other:?}; there are: tdc, vm")),
+        },
+        None => Err("usage: cargo xtask TASK; tasks: tdc, vm".to_owned()),
+    };
+    match done {
+        Ok(status) => ExitCode::from(status),
+        Err(message) => {
+            // Nobody is left to tell when this fails.
+            let _ = writeln!(std::io::stderr(), "xtask: {message}");
+            ExitCode::FAILURE
+        }
+    }
+}

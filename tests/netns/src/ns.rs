@@ -119,16 +119,16 @@ impl Ns {
         other.ip(&format!("link set {other_dev} up"));
     }
 
-    /// Runs `f` on a thread that is in this namespace: sockets made there belong to it.
+    /// Runs `f` on a thread that is in this namespace: sockets and processes made there belong to
+    /// it.
     pub fn enter<T: Send>(&self, f: impl FnOnce() -> T + Send) -> T {
-        let path = self.name.as_ref().map(|name| format!("/run/netns/{name}"));
+        let Some(name) = &self.name else { return f() };
+        let path = format!("/run/netns/{name}");
         std::thread::scope(|scope| {
             let thread = scope.spawn(move || {
-                if let Some(path) = path {
-                    let ns = File::open(path).expect("a namespace of ours");
-                    move_into_link_name_space(ns.as_fd(), Some(LinkNameSpaceType::Network))
-                        .expect("we own that namespace");
-                }
+                let ns = File::open(path).expect("a namespace of ours");
+                move_into_link_name_space(ns.as_fd(), Some(LinkNameSpaceType::Network))
+                    .expect("we own that namespace");
                 f()
             });
             thread.join().unwrap_or_else(|e| std::panic::resume_unwind(e))
@@ -197,22 +197,17 @@ impl Ns {
     }
 
     fn run(&self, program: &Path, shown: &str, words: &[&str]) -> Output {
-        let mut command = match &self.name {
-            Some(name) => {
-                let mut command = Command::new("nsenter");
-                command.arg(format!("--net=/run/netns/{name}")).arg("--").arg(program);
-                command
-            }
-            None => Command::new(program),
+        let run = || {
+            Command::new(program)
+                .args(words)
+                .current_dir("/run")
+                .env_remove("NO_COLOR")
+                .env("LC_ALL", "C")
+                .stdin(Stdio::null())
+                .output()
         };
-        let done = command
-            .args(words)
-            .current_dir("/run")
-            .env_remove("NO_COLOR")
-            .env("LC_ALL", "C")
-            .stdin(Stdio::null())
-            .output()
-            .unwrap_or_else(|e| panic!("cannot run {}: {e}", program.display()));
+        let done = self.enter(run);
+        let done = done.unwrap_or_else(|e| panic!("cannot run {}: {e}", program.display()));
         Output {
             command: format!("{shown} {}", words.join(" ")),
             status: done.status.code().unwrap_or_else(|| 128 + done.status.signal().unwrap_or(0)),
