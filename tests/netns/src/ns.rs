@@ -11,7 +11,7 @@ use std::rc::Rc;
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
 use crate::known::Known;
-use crate::{Output, skip};
+use crate::{Output, skip, skip_for_kernel};
 
 /// The options under which [`Ns::compare`] compares.
 const VIEWS: [&[&str]; 9] = [
@@ -173,7 +173,7 @@ impl Ns {
     /// Skips the test unless BPF programs can be loaded and attached here.
     pub fn need_bpf(&self) {
         if !Path::new("/proc/sys/kernel/unprivileged_bpf_disabled").exists() {
-            skip("this kernel has no bpf(2)");
+            skip_for_kernel("this kernel has no bpf(2)");
         }
         if std::fs::read_to_string("/proc/self/uid_map").is_ok_and(|m| !m.contains(" 4294967295")) {
             skip("loading BPF takes root, and this user namespace's root is not the machine's");
@@ -187,7 +187,7 @@ impl Ns {
         let done = if self.shared.tc.is_some() { host.tc(words) } else { host.rtc(words) };
         self.ip("netns del probe");
         if done.stderr.contains("kind is unknown") {
-            skip(&format!("this kernel has no {kind}"));
+            skip_for_kernel(&format!("this kernel has no {kind}"));
         }
     }
 
