@@ -183,14 +183,23 @@ fn newest_kernel(root: &Path) -> Result<String, String> {
     newest.ok_or_else(|| format!("no kernel in {}", root.display()))
 }
 
-/// The directory that host and guest share; removed at the end.
+/// The directory that host and guest share; removed at the end, or by the next run.
 struct Share {
     dir: PathBuf,
 }
 
 impl Share {
     fn new() -> Result<Share, String> {
-        let dir = std::env::temp_dir().join(format!("rtc-vm-{}", std::process::id()));
+        let tmp = std::env::temp_dir();
+        for entry in fs::read_dir(&tmp).into_iter().flatten().flatten() {
+            let name = entry.file_name();
+            let owner = name.to_str().and_then(|n| n.strip_prefix("rtc-vm-"));
+            // Its owner was killed before it could remove it.
+            if owner.is_some_and(|pid| !Path::new("/proc").join(pid).exists()) {
+                let _ = fs::remove_dir_all(entry.path());
+            }
+        }
+        let dir = tmp.join(format!("rtc-vm-{}", std::process::id()));
         fs::create_dir(&dir).map_err(|e| format!("{}: {e}", dir.display()))?;
         Ok(Share { dir })
     }
