@@ -1,17 +1,23 @@
 //! The project's own tasks: `cargo xtask TASK`.
 mod golden;
+mod tdc;
+mod vm;
 
 use std::io::Write;
 use std::process::ExitCode;
+
+const USAGE: &str = "cargo xtask TASK, with TASK one of golden, tdc, vm";
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let done = match args.split_first() {
         Some((task, args)) => match task.as_str() {
             "golden" => golden::run(args),
-            other => Err(format!("no task {other:?}; there are: golden")),
+            "tdc" => tdc::run(args),
+            "vm" => vm::run(args),
+            other => Err(format!("no task {other:?}; {USAGE}")),
         },
-        None => Err("usage: cargo xtask TASK; tasks: golden".to_owned()),
+        None => Err(USAGE.to_owned()),
     };
     match done {
         Ok(status) => ExitCode::from(status),
