@@ -37,9 +37,12 @@ fn classic_bytecode() {
         twins.all(&["qdisc add dev eth0 clsact"]);
         twins.both(&[&add[..], &[NO_ARP]].concat());
         twins.both(&[&add[..], &[NO_ARP]].concat());
-        for bytecode in ["", "0", "1,6 0 0", "2,6 0 0 0", "1,6 0 0 0 0", "1,6 0 0 0,", "x", "4097,"]
-        {
+        for bytecode in ["", "0", "1,6 0 0", "2,6 0 0 0", "1,6 0 0 0,", "x", "4097,"] {
             twins.both(&[&add[..], &[bytecode]].concat());
+        }
+        // tc cuts these off without a word, to what the user did not write.
+        for bytecode in ["1,6 0 0 0 0", "1,65542 0 0 0", "1,6 0 256 0", "1,6 0 0 4294967296"] {
+            ns.rtc(&[&add[..], &[bytecode]].concat()).fails(1, "Error at instruction 0!");
         }
         twins.both(&[
             "filter",

@@ -152,8 +152,6 @@ fn mq() {
         shows_alike(ns);
         ns.rtc(&["qdisc", "add", "dev", "eth0", "parent", "1:2", "handle", "20:", "pfifo"]).ok();
         shows_alike(ns);
-        ns.compare(&["class", "show", "dev", "eth0"]);
-        ns.compare(&["class", "show", "dev", "eth0", "classid", "1:2"]);
         ns.compare(&["qdisc", "show", "dev", "eth0", "parent", "1:2"]);
         ns.compare(&["qdisc", "show", "dev", "eth0", "handle", "20:"]);
         Twins::new(ns).all(&[
