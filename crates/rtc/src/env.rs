@@ -43,6 +43,9 @@ pub trait Env {
     /// The index of the device of this name; asks once for each name.
     fn ifindex(&mut self, name: &str) -> Result<i32, ClientError>;
 
+    /// Forgets the index of a device that turned out to be gone.
+    fn forget_ifindex(&mut self, _name: &str) {}
+
     /// Looks up the names of devices together, before [`ifname`](Self::ifname) is asked for each.
     fn learn_ifnames(&mut self, indexes: &[i32]) -> Result<(), ClientError>;
 
@@ -128,6 +131,10 @@ impl Env for System {
         let index = self.client()?.link_index(name)? as i32;
         self.indexes.insert(name.to_owned(), index);
         Ok(index)
+    }
+
+    fn forget_ifindex(&mut self, name: &str) {
+        self.indexes.remove(name);
     }
 
     fn learn_ifnames(&mut self, indexes: &[i32]) -> Result<(), ClientError> {

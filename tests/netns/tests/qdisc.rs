@@ -190,3 +190,23 @@ fn unknown_and_incomplete_command_lines() {
         ]);
     });
 }
+
+/// With `-force` changes are pipelined, but who writes a line and waits must see it done.
+#[test]
+fn a_batch_on_a_pipe_holds_no_line_back() {
+    isolated(|ns| {
+        ns.link("eth0");
+        let script = r#"
+            mkfifo /run/lines
+            "$0" -force -batch - < /run/lines &
+            exec 3> /run/lines
+            echo "qdisc add dev eth0 clsact" >&3
+            for try in $(seq 200); do
+                "$0" qdisc show dev eth0 | grep -q clsact && exit 0
+                sleep 0.05
+            done
+            exit 1"#;
+        let rtc = ns.rtc_path().display().to_string();
+        ns.program("sh", &["-c", script, &rtc]).ok();
+    });
+}
