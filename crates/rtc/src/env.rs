@@ -2,13 +2,20 @@
 
 use std::collections::HashMap;
 use std::ffi::OsStr;
+use std::fs::File;
+use std::io::{self, BufRead, BufReader};
+use std::path::Path;
 
 use tc_bpf_loader::sys::Kernel;
+use tc_bpf_loader::{ObjectError, ObjectSpec};
 use tc_proto::client::{Ack, Client, Dump, Error as ClientError, Message, Monitor, Pipeline};
 use tc_proto::msg::Request;
 
 use crate::error::Error;
 use crate::netns;
+
+/// How much of a file is read at once.
+const FILE_BUFFER: usize = 64 * 1024;
 
 /// What commands need of the system. Parsing needs nothing of it.
 pub trait Env {
@@ -51,6 +58,21 @@ pub trait Env {
 
     /// The bpf(2) system call.
     fn bpf(&mut self) -> &mut dyn tc_bpf_loader::sys::Bpf;
+
+    /// Opens a file that a command line names: a batch, bytecode, saved messages.
+    fn open(&mut self, file: &Path) -> io::Result<Box<dyn BufRead>> {
+        Ok(Box::new(BufReader::with_capacity(FILE_BUFFER, File::open(file)?)))
+    }
+
+    /// Standard input, for the batch that is named `-`.
+    fn stdin(&mut self) -> Box<dyn BufRead> {
+        Box::new(io::stdin().lock())
+    }
+
+    /// Reads a BPF object.
+    fn object(&mut self, file: &Path) -> Result<ObjectSpec, ObjectError> {
+        ObjectSpec::from_path(file)
+    }
 }
 
 /// The running system. Sockets are opened when first used.

@@ -5,9 +5,9 @@
 
 use std::collections::VecDeque;
 use std::ffi::{OsStr, OsString};
-use std::fs::File;
-use std::io::{self, BufRead, BufReader};
+use std::io::{self, BufRead};
 use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 
 use tc_proto::client::{Ack, Error as ClientError};
 
@@ -20,10 +20,11 @@ const MAX_WORDS: usize = 511;
 /// Runs the commands in `file` (`-` is standard input) and returns the exit status.
 pub(crate) fn run(file: &OsStr, session: &mut Session<'_>) -> u8 {
     if file == "-" {
-        return Batch::new(file, session).run(io::stdin().lock());
+        let input = session.env.stdin();
+        return Batch::new(file, session).run(input);
     }
-    match File::open(file) {
-        Ok(opened) => Batch::new(file, session).run(BufReader::with_capacity(64 * 1024, opened)),
+    match session.env.open(Path::new(file)) {
+        Ok(input) => Batch::new(file, session).run(input),
         Err(e) => {
             let name = file.to_string_lossy();
             let why = errno_text(&e);

@@ -1,8 +1,8 @@
 //! The object `monitor`: changes as they happen.
 
 use std::ffi::OsStr;
-use std::fs::File;
-use std::io::{BufReader, Read};
+use std::io::Read;
+use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tc_proto::client::Event;
@@ -79,7 +79,7 @@ fn replay(file: &OsStr, session: &mut Session<'_>) -> Result<(), Error> {
         let why = e.raw_os_error().map_or_else(|| e.to_string(), tc_proto::client::errno_text);
         Error::usage(format_args!("Cannot fopen {}: {why}", file.to_string_lossy()))
     };
-    let mut input = BufReader::new(File::open(file).map_err(|e| fail(&e))?);
+    let mut input = session.env.open(Path::new(file)).map_err(|e| fail(&e))?;
     loop {
         let mut head = Vec::new();
         let wanted = NetlinkHeader::LEN as u64;
