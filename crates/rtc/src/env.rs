@@ -2,9 +2,12 @@
 
 use std::collections::HashMap;
 use std::ffi::{OsStr, OsString};
-use std::io::{self, BufRead, IsTerminal};
+use std::fs::File;
+use std::io::{self, IsTerminal, Read};
+use std::path::Path;
 
 use tc_bpf_loader::sys::Kernel;
+use tc_bpf_loader::{ObjectError, ObjectSpec};
 use tc_proto::client::{Ack, Client, Dump, Error as ClientError, Message, Monitor, Pipeline};
 use tc_proto::msg::Request;
 
@@ -56,8 +59,14 @@ pub trait Env {
     /// The bpf(2) system call.
     fn bpf(&mut self) -> &mut dyn tc_bpf_loader::sys::Bpf;
 
+    /// Opens a file that a command line names: a batch, bytecode, saved messages.
+    fn open(&mut self, file: &Path) -> io::Result<Box<dyn Read>>;
+
     /// What `-batch -` reads.
-    fn stdin(&mut self) -> Box<dyn BufRead>;
+    fn stdin(&mut self) -> Box<dyn Read>;
+
+    /// Reads a BPF object.
+    fn object(&mut self, file: &Path) -> Result<ObjectSpec, ObjectError>;
 
     /// An environment variable.
     fn var(&self, name: &str) -> Option<OsString>;
@@ -78,10 +87,10 @@ pub struct System {
 
 impl System {
     fn client(&mut self) -> Result<&mut Client, ClientError> {
-        Self::open(&mut self.client)
+        Self::opened(&mut self.client)
     }
 
-    fn open(client: &mut Option<Client>) -> Result<&mut Client, ClientError> {
+    fn opened(client: &mut Option<Client>) -> Result<&mut Client, ClientError> {
         match client {
             Some(client) => Ok(client),
             none => Ok(none.insert(Client::open()?)),
@@ -103,7 +112,7 @@ impl Env for System {
         request: &Request<'_>,
         report: &mut dyn FnMut(u64, Result<Ack, ClientError>),
     ) -> Result<(), ClientError> {
-        let client = Self::open(&mut self.client)?;
+        let client = Self::opened(&mut self.client)?;
         self.pipeline.push(client, request, report);
         Ok(())
     }
@@ -113,7 +122,7 @@ impl Env for System {
         report: &mut dyn FnMut(u64, Result<Ack, ClientError>),
     ) -> Result<(), ClientError> {
         if self.pipeline.pending() > 0 {
-            let client = Self::open(&mut self.client)?;
+            let client = Self::opened(&mut self.client)?;
             self.pipeline.flush(client, report);
         }
         Ok(())
@@ -174,8 +183,16 @@ impl Env for System {
         &mut self.kernel
     }
 
-    fn stdin(&mut self) -> Box<dyn BufRead> {
+    fn open(&mut self, file: &Path) -> io::Result<Box<dyn Read>> {
+        Ok(Box::new(File::open(file)?))
+    }
+
+    fn stdin(&mut self) -> Box<dyn Read> {
         Box::new(io::stdin().lock())
+    }
+
+    fn object(&mut self, file: &Path) -> Result<ObjectSpec, ObjectError> {
+        ObjectSpec::from_path(file)
     }
 
     fn var(&self, name: &str) -> Option<OsString> {

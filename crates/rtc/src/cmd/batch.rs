@@ -6,9 +6,9 @@
 
 use std::collections::VecDeque;
 use std::ffi::{OsStr, OsString};
-use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
 use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 
 use tc_proto::client::{Ack, Error as ClientError};
 
@@ -24,8 +24,8 @@ pub(crate) fn run(file: &OsStr, session: &mut Session<'_>) -> u8 {
         let input = session.env.stdin();
         return Batch::new(file, session).run(input);
     }
-    match File::open(file) {
-        Ok(opened) => Batch::new(file, session).run(opened),
+    match session.env.open(Path::new(file)) {
+        Ok(input) => Batch::new(file, session).run(input),
         Err(e) => {
             let name = file.to_string_lossy();
             let why = errno_text(&e);

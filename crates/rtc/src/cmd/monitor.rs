@@ -1,8 +1,8 @@
 //! The object `monitor`: changes as they happen.
 
 use std::ffi::OsStr;
-use std::fs::File;
 use std::io::{BufReader, Read};
+use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tc_proto::client::Event;
@@ -80,8 +80,8 @@ fn replay(file: &OsStr, session: &mut Session<'_>) -> Result<(), Error> {
         Error::usage(format_args!("{what}: {why}")).hint(file.to_string_lossy())
     };
     let unreadable = |e| fail("rtnl_from_file: fread", &e);
-    let file = File::open(file).map_err(|e| fail("Cannot fopen", &e))?;
-    let mut input = BufReader::new(file);
+    let input = session.env.open(Path::new(file)).map_err(|e| fail("Cannot fopen", &e))?;
+    let mut input = BufReader::new(input);
     loop {
         let mut head = Vec::new();
         let wanted = NetlinkHeader::LEN as u64;
