@@ -1,5 +1,11 @@
 //! Every message encodes and decodes to itself, and to the bytes that tc 7.1 sends.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "helpers of tests fail by panicking, as tests do"
+)]
+
 use std::borrow::Cow;
 use std::fmt::Debug;
 
@@ -410,21 +416,21 @@ proptest! {
         (errno, done) in (0..4096i32, any::<bool>()),
     ) {
         let bytes = encoded(|w| {
-            message.iter().for_each(|text| _ = w.str(1, text));
-            offset.iter().for_each(|at| _ = w.u32(2, *at));
-            cookie.iter().for_each(|cookie| _ = w.bytes(3, cookie));
+            if let Some(text) = &message { w.str(1, text); }
+            if let Some(at) = &offset { w.u32(2, *at); }
+            if let Some(cookie) = &cookie { w.bytes(3, cookie); }
             if let Some((ty, min, max, len, mask)) = policy {
                 w.nest_flagged(4, |w| {
-                    ty.iter().for_each(|v| _ = w.u32(1, *v));
-                    min.iter().for_each(|v| _ = w.i64(2, *v));
-                    max.iter().for_each(|v| _ = w.u64(5, *v));
-                    len.iter().for_each(|v| _ = w.u32(7, *v));
-                    mask.iter().for_each(|v| _ = w.u64(12, *v));
+                    if let Some(v) = &ty { w.u32(1, *v); }
+                    if let Some(v) = &min { w.i64(2, *v); }
+                    if let Some(v) = &max { w.u64(5, *v); }
+                    if let Some(v) = &len { w.u32(7, *v); }
+                    if let Some(v) = &mask { w.u64(12, *v); }
                 });
             }
-            missing_type.iter().for_each(|ty| _ = w.u32(5, *ty));
-            missing_nest.iter().for_each(|at| _ = w.u32(6, *at));
-            unknown.iter().for_each(|(ty, payload)| _ = w.bytes(*ty, payload));
+            if let Some(ty) = &missing_type { w.u32(5, *ty); }
+            if let Some(at) = &missing_nest { w.u32(6, *at); }
+            for (ty, payload) in &unknown { w.bytes(*ty, payload); }
         });
         let found = ExtAck::decode(&bytes);
         prop_assert_eq!(&found.message, &message);
