@@ -1,5 +1,6 @@
 //! The project's own tasks: `cargo xtask TASK`.
 mod golden;
+mod tidy;
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -9,9 +10,10 @@ fn main() -> ExitCode {
     let done = match args.split_first() {
         Some((task, args)) => match task.as_str() {
             "golden" => golden::run(args),
-            other => Err(format!("no task {other:?}; there are: golden")),
+            "tidy" => tidy::run(args),
+            other => Err(format!("no task {other:?}; there are: golden, tidy")),
         },
-        None => Err("usage: cargo xtask TASK; tasks: golden".to_owned()),
+        None => Err("usage: cargo xtask TASK; tasks: golden, tidy".to_owned()),
     };
     match done {
         Ok(status) => ExitCode::from(status),
