@@ -1,12 +1,13 @@
 //! The project's own tasks: `cargo xtask TASK`.
 mod golden;
 mod tdc;
+mod tidy;
 mod vm;
 
 use std::io::Write;
 use std::process::ExitCode;
 
-const USAGE: &str = "cargo xtask TASK, with TASK one of golden, tdc, vm";
+const USAGE: &str = "cargo xtask TASK, with TASK one of golden, tdc, tidy, vm";
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
@@ -14,6 +15,7 @@ fn main() -> ExitCode {
         Some((task, args)) => match task.as_str() {
             "golden" => golden::run(args),
             "tdc" => tdc::run(args),
+            "tidy" => tidy::run(args),
             "vm" => vm::run(args),
             other => Err(format!("no task {other:?}; {USAGE}")),
         },
