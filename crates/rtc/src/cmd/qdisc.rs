@@ -256,34 +256,37 @@ struct Narrow {
     invisible: bool,
 }
 
+impl Narrow {
+    /// Takes a word that says which qdisc; there may be only one.
+    fn place(&mut self, word: &str, args: &Args<'_>) -> Result<&mut Self, Error> {
+        match (self.parent, self.handle) {
+            (Some(_), _) => Err(wrong(args, word, "parent is already specified")),
+            (None, Some(_)) => Err(wrong(args, word, "handle is already specified")),
+            (None, None) => Ok(self),
+        }
+    }
+}
+
 fn list(args: &mut Args<'_>, session: &mut Session<'_>) -> Result<Step, Error> {
     let mut narrow = Narrow::default();
-    let taken = |args: &Args<'_>, word: &str, what: &str| {
-        wrong(args, word, &format!("{what} is already specified"))
-    };
     while let Some(word) = args.word()? {
         match word {
             "dev" => narrow.dev = Some(cut_name(args.value()?).to_owned()),
-            "root" | "ingress" | "clsact" if narrow.parent.is_some() => {
-                return Err(taken(args, word, "parent"));
-            }
-            "root" => narrow.parent = Some(Handle::ROOT),
-            "ingress" | "clsact" => narrow.parent = Some(Handle::INGRESS),
+            "root" => narrow.place(word, args)?.parent = Some(Handle::ROOT),
+            "ingress" | "clsact" => narrow.place(word, args)?.parent = Some(Handle::INGRESS),
             _ if abbreviates(word, "parent") => {
-                if narrow.parent.is_some() {
-                    return Err(taken(args, word, "parent"));
-                }
+                narrow.place(word, args)?;
                 let value = args.value()?;
                 let parent = Handle::parse_classid(value);
-                narrow.parent = Some(parent.map_err(|_| wrong(args, value, "invalid parent ID"))?);
+                let parent = parent.map_err(|_| wrong(args, value, "invalid parent ID"))?;
+                narrow.parent = Some(parent).filter(|parent| *parent != Handle::UNSPEC);
             }
             _ if abbreviates(word, "handle") => {
-                if narrow.handle.is_some() {
-                    return Err(taken(args, word, "handle"));
-                }
+                narrow.place(word, args)?;
                 let value = args.value()?;
                 let handle = Handle::parse_qdisc_handle(value);
-                narrow.handle = Some(handle.map_err(|_| wrong(args, value, "invalid handle ID"))?);
+                let handle = handle.map_err(|_| wrong(args, value, "invalid handle ID"))?;
+                narrow.handle = Some(handle).filter(|handle| *handle != Handle::UNSPEC);
             }
             "invisible" => narrow.invisible = true,
             _ if abbreviates(word, "help") => session.complain(USAGE),
