@@ -283,7 +283,7 @@ impl<'a> Words<'a> {
             (None, Some(handle)) => {
                 let unparsable =
                     |_| Error::refused(format_args!("Unparsable filter ID \"{handle}\""));
-                self.handle_number = parse_u32(handle, Base::Auto).map_err(unparsable)?;
+                self.handle_number = parse_u32(handle, Base::Hex).map_err(unparsable)?;
                 Ok(())
             }
             (None, None) => Ok(()),
