@@ -3,6 +3,8 @@
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 
+use rtc::options::{self, Parsed};
+
 use crate::world::World;
 
 /// What a command printed, and its exit status.
@@ -17,6 +19,10 @@ fn run(words: &[OsString], world: &mut World<'_>) -> Outcome {
     let status = rtc::run(words, world, &mut out, &mut err);
     assert!(matches!(status, 0 | 1 | 2 | 255), "status {status}");
     assert!(status == 0 || !err.is_empty(), "status {status} without a reason: {words:?}");
+    let parsed = options::parse(words.get(1..).unwrap_or_default());
+    if matches!(parsed, Ok(Parsed::Run(options, ..)) if options.json && !world.monitored()) {
+        check_json(words, &out);
+    }
     Outcome { status, out, err }
 }
 
@@ -65,13 +71,7 @@ pub fn batch(data: &[u8]) {
     for options in ["-batch\n-", "-force\n-batch\n-", "-s\n-d\n-j\n-echo\n-force\n-batch\n-"] {
         let words: Vec<_> = ["rtc"].into_iter().chain(options.split('\n')).collect();
         let words: Vec<_> = words.into_iter().map(OsString::from).collect();
-        let outcome = run(&words, &mut World::new(given, text));
-        // What `monitor` shows is never JSON.
-        let mut tokens = text.split(u8::is_ascii_whitespace);
-        let monitors = tokens.any(|token| matches!(token, [b'm' | b'\'' | b'"' | b'\\', ..]));
-        if options.contains("-j") && !monitors {
-            check_json(&words, &outcome.out);
-        }
+        run(&words, &mut World::new(given, text));
     }
 }
 
@@ -112,8 +112,5 @@ pub fn show_with(chosen: u16, dump: &[u8]) {
         let words: Vec<_> = words.map(OsString::from).collect();
         let Outcome { out, .. } = run(&words, &mut World::new(dump, &[]));
         assert!(std::str::from_utf8(&out).is_ok(), "{command}: output that is not UTF-8");
-        if options.contains(&"-j") && !command.starts_with("monitor") {
-            check_json(&words, &out);
-        }
     }
 }

@@ -27,6 +27,7 @@ pub(crate) struct World<'a> {
     bpf: Fake,
     queued: VecDeque<Result<Ack, ClientError>>,
     reported: u64,
+    monitored: bool,
 }
 
 impl<'a> World<'a> {
@@ -37,7 +38,12 @@ impl<'a> World<'a> {
         info.jited = true;
         info.btf_id = Some(3);
         bpf.describe("bpf-prog", info);
-        Self { given, stdin, bpf, queued: VecDeque::new(), reported: 0 }
+        Self { given, stdin, bpf, queued: VecDeque::new(), reported: 0, monitored: false }
+    }
+
+    /// Whether `monitor` may have run, whose output is text even among JSON.
+    pub(crate) fn monitored(&self) -> bool {
+        self.monitored
     }
 
     /// Checks a request, and decides its outcome by its bytes.
@@ -135,6 +141,7 @@ impl Env for World<'_> {
     }
 
     fn monitor(&mut self) -> Result<Monitor, ClientError> {
+        self.monitored = true;
         Err(ClientError::NoAnswer)
     }
 
@@ -162,6 +169,7 @@ impl Env for World<'_> {
     }
 
     fn open(&mut self, file: &Path) -> io::Result<Box<dyn BufRead>> {
+        self.monitored = true;
         match file.as_os_str().is_empty() {
             true => Err(io::Error::from(io::ErrorKind::NotFound)),
             false => Ok(Box::new(Cursor::new(self.given.to_vec()))),
