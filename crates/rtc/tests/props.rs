@@ -2,7 +2,7 @@
 //! failure.
 
 use std::ffi::{OsStr, OsString};
-use std::io::{self, BufRead};
+use std::io::{self, Read};
 use std::os::unix::ffi::OsStringExt;
 use std::path::Path;
 
@@ -95,16 +95,24 @@ impl Env for Empty {
         &mut self.bpf
     }
 
-    fn open(&mut self, _: &Path) -> io::Result<Box<dyn BufRead>> {
+    fn open(&mut self, _: &Path) -> io::Result<Box<dyn Read>> {
         Ok(Box::new(io::empty()))
     }
 
-    fn stdin(&mut self) -> Box<dyn BufRead> {
+    fn stdin(&mut self) -> Box<dyn Read> {
         Box::new(io::empty())
     }
 
     fn object(&mut self, file: &Path) -> Result<ObjectSpec, ObjectError> {
         ObjectSpec::parse(&file.to_string_lossy(), &[])
+    }
+
+    fn var(&self, _: &str) -> Option<OsString> {
+        None
+    }
+
+    fn shows_on_terminal(&self) -> bool {
+        false
     }
 }
 

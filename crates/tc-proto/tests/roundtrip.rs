@@ -351,7 +351,7 @@ proptest! {
     #[test]
     fn lists_say_where_and_what(
         (hook, info, chain, terse) in (hooks(), infos(), of(u32s()), any::<bool>()),
-        (ifindex, parent) in (any::<i32>(), handles()),
+        (ifindex, parent, handle) in (any::<i32>(), handles(), handles()),
     ) {
         let request = FilterRequest::list(hook, info, chain, terse).unwrap();
         let message = message_of(&request);
@@ -362,8 +362,9 @@ proptest! {
         let request = ChainRequest::list(hook, chain).unwrap();
         prop_assert_eq!(hook_of(&message_of(&request).header), hook);
         prop_assert_eq!(message_of(&request).chain(), chain);
-        let request = QdiscRequest::list(ifindex, parent, terse).unwrap();
+        let request = QdiscRequest::list(ifindex, parent, handle, terse).unwrap();
         prop_assert_eq!(message_of(&request).header.parent, parent);
+        prop_assert_eq!(message_of(&request).header.handle, handle);
         prop_assert_eq!(message_of(&request).attrs().find(10).is_some(), terse);
         let request = ClassRequest::list(ifindex, parent).unwrap();
         prop_assert_eq!(message_of(&request).header.ifindex, ifindex);

@@ -77,6 +77,11 @@ impl Ns {
         self.run(&self.shared.rtc, "rtc", words)
     }
 
+    /// Where `rtc` is, for scripts that run it.
+    pub fn rtc_path(&self) -> &Path {
+        &self.shared.rtc
+    }
+
     /// Runs the original `tc` with these words; skips the test where there is none.
     pub fn tc(&self, words: &[&str]) -> Output {
         self.run(&self.reference().path, "tc", words)

@@ -134,6 +134,12 @@ fn pinned_program() {
         line(ns, "qdisc add dev eth0 clsact");
         line(ns, &format!("filter add dev eth0 ingress bpf da object-pinned {pin}"));
         shows_alike(ns);
+        // The /sys of the other namespace hides the BPF file system from tc.
+        ns.host("other").link("eth0");
+        line(ns, "-n other qdisc add dev eth0 clsact");
+        line(ns, &format!("-n other filter add dev eth0 egress bpf da pinned {pin}"));
+        let show = ns.rtc(&["-n", "other", "filter", "show", "dev", "eth0", "egress"]);
+        show.shows("no_arp:[*fsobj] direct-action");
         let twins = Twins::new(ns);
         twins.all(&["qdisc add dev eth0 clsact"]);
         twins.all(&[&format!("filter add dev eth0 ingress pref 10 bpf da pinned {pin}")]);

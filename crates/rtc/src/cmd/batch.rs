@@ -1,11 +1,12 @@
 //! `-batch FILE`: a command a line.
 //!
 //! Without `-force` a failing line stops the batch, so lines go one by one. With it, changes are
-//! pipelined and their outcomes reported in the order of the lines.
+//! pipelined and their outcomes reported in the order of the lines; they are not held back while
+//! the next line is not there yet.
 
 use std::collections::VecDeque;
 use std::ffi::{OsStr, OsString};
-use std::io::{self, BufRead};
+use std::io::{self, BufRead, BufReader, Read};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
@@ -65,16 +66,20 @@ impl<'s, 'a> Batch<'s, 'a> {
         Self { name, session, failed: false, queued: VecDeque::new() }
     }
 
-    fn run(mut self, input: impl BufRead) -> u8 {
-        let stopped = self.lines(input);
+    fn run(mut self, input: impl Read) -> u8 {
+        let stopped = self.lines(BufReader::with_capacity(64 * 1024, input));
         self.settle();
         stopped.unwrap_or(u8::from(self.failed))
     }
 
     /// Runs the lines; the status with which the batch stops before its end.
-    fn lines(&mut self, mut input: impl BufRead) -> Option<u8> {
+    fn lines(&mut self, mut input: BufReader<impl Read>) -> Option<u8> {
         let mut reader = LineReader::default();
         loop {
+            if !input.buffer().contains(&b'\n') {
+                // Reading may have to wait.
+                self.settle();
+            }
             match reader.next(&mut input) {
                 Ok(Some(line)) => {
                     let words = match split(line) {
