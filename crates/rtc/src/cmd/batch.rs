@@ -13,7 +13,7 @@ use std::path::Path;
 use tc_proto::client::{Ack, Error as ClientError};
 
 use super::{Modify, Session, Step, start};
-use crate::error::Error;
+use crate::error::{Error, io_text};
 
 /// The most words a line may have.
 const MAX_WORDS: usize = 511;
@@ -28,15 +28,11 @@ pub(crate) fn run(file: &OsStr, session: &mut Session<'_>) -> u8 {
         Ok(input) => Batch::new(file, session).run(input),
         Err(e) => {
             let name = file.to_string_lossy();
-            let why = errno_text(&e);
+            let why = io_text(&e);
             session.complain(&format!("Cannot open file \"{name}\" for reading: {why}\n"));
             1
         }
     }
-}
-
-fn errno_text(e: &io::Error) -> String {
-    e.raw_os_error().map_or_else(|| e.to_string(), tc_proto::client::errno_text)
 }
 
 /// A batch that is being run.
@@ -103,7 +99,7 @@ impl<'s, 'a> Batch<'s, 'a> {
                 }
                 Err(ReadError::Io(e)) => {
                     self.settle();
-                    let text = format!("Cannot read file \"{}\": {}\n", self.name, errno_text(&e));
+                    let text = format!("Cannot read file \"{}\": {}\n", self.name, io_text(&e));
                     self.session.complain(&text);
                     return Some(1);
                 }

@@ -15,7 +15,7 @@ use tc_proto::filter::bpf::ClassicInsn;
 
 use super::bpf::{ReadyProgram, Source, bad_bytecode};
 use crate::env::Env;
-use crate::error::Error;
+use crate::error::{Error, io_text};
 
 /// The section that is meant when none is named.
 const DEFAULT_SECTION: &str = "classifier";
@@ -76,10 +76,6 @@ fn unreadable(file: &OsStr, e: &std::io::Error) -> Error {
         _ => Error::refused(format_args!("Cannot fopen: {why}\n{NOT_PARSED}")),
     };
     error.hint(hint)
-}
-
-fn io_text(e: &std::io::Error) -> String {
-    e.raw_os_error().map_or_else(|| e.to_string(), errno_text)
 }
 
 fn not_pinned(file: &OsStr, e: &pin::PinError) -> Error {
