@@ -1,8 +1,8 @@
 //! A system made of bytes: what the kernel answers and what files hold.
 
 use std::collections::VecDeque;
-use std::ffi::OsStr;
-use std::io::{self, BufRead, Cursor};
+use std::ffi::{OsStr, OsString};
+use std::io::{self, Cursor, Read};
 use std::path::Path;
 
 use rtc::env::Env;
@@ -168,7 +168,7 @@ impl Env for World<'_> {
         &mut self.bpf
     }
 
-    fn open(&mut self, file: &Path) -> io::Result<Box<dyn BufRead>> {
+    fn open(&mut self, file: &Path) -> io::Result<Box<dyn Read>> {
         self.monitored = true;
         match file.as_os_str().is_empty() {
             true => Err(io::Error::from(io::ErrorKind::NotFound)),
@@ -176,12 +176,20 @@ impl Env for World<'_> {
         }
     }
 
-    fn stdin(&mut self) -> Box<dyn BufRead> {
+    fn stdin(&mut self) -> Box<dyn Read> {
         Box::new(Cursor::new(self.stdin.to_vec()))
     }
 
     fn object(&mut self, file: &Path) -> Result<ObjectSpec, ObjectError> {
         ObjectSpec::parse(&file.to_string_lossy(), self.given)
+    }
+
+    fn var(&self, _: &str) -> Option<OsString> {
+        None
+    }
+
+    fn shows_on_terminal(&self) -> bool {
+        false
     }
 }
 
