@@ -1,9 +1,13 @@
 //! The system that a command works on: the kernel's netlink and bpf(2) interfaces.
 
 use std::collections::HashMap;
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
+use std::fs::File;
+use std::io::{self, IsTerminal, Read};
+use std::path::Path;
 
 use tc_bpf_loader::sys::Kernel;
+use tc_bpf_loader::{ObjectError, ObjectSpec};
 use tc_proto::client::{Ack, Client, Dump, Error as ClientError, Message, Monitor, Pipeline};
 use tc_proto::msg::Request;
 
@@ -43,6 +47,9 @@ pub trait Env {
     /// The index of the device of this name; asks once for each name.
     fn ifindex(&mut self, name: &str) -> Result<i32, ClientError>;
 
+    /// Forgets the index of a device that turned out to be gone.
+    fn forget_ifindex(&mut self, _name: &str) {}
+
     /// Looks up the names of devices together, before [`ifname`](Self::ifname) is asked for each.
     fn learn_ifnames(&mut self, indexes: &[i32]) -> Result<(), ClientError>;
 
@@ -51,6 +58,21 @@ pub trait Env {
 
     /// The bpf(2) system call.
     fn bpf(&mut self) -> &mut dyn tc_bpf_loader::sys::Bpf;
+
+    /// Opens a file that a command line names: a batch, bytecode, saved messages.
+    fn open(&mut self, file: &Path) -> io::Result<Box<dyn Read>>;
+
+    /// What `-batch -` reads.
+    fn stdin(&mut self) -> Box<dyn Read>;
+
+    /// Reads a BPF object.
+    fn object(&mut self, file: &Path) -> Result<ObjectSpec, ObjectError>;
+
+    /// An environment variable.
+    fn var(&self, name: &str) -> Option<OsString>;
+
+    /// Whether standard output is a terminal.
+    fn shows_on_terminal(&self) -> bool;
 }
 
 /// The running system. Sockets are opened when first used.
@@ -65,10 +87,10 @@ pub struct System {
 
 impl System {
     fn client(&mut self) -> Result<&mut Client, ClientError> {
-        Self::open(&mut self.client)
+        Self::opened(&mut self.client)
     }
 
-    fn open(client: &mut Option<Client>) -> Result<&mut Client, ClientError> {
+    fn opened(client: &mut Option<Client>) -> Result<&mut Client, ClientError> {
         match client {
             Some(client) => Ok(client),
             none => Ok(none.insert(Client::open()?)),
@@ -90,7 +112,7 @@ impl Env for System {
         request: &Request<'_>,
         report: &mut dyn FnMut(u64, Result<Ack, ClientError>),
     ) -> Result<(), ClientError> {
-        let client = Self::open(&mut self.client)?;
+        let client = Self::opened(&mut self.client)?;
         self.pipeline.push(client, request, report);
         Ok(())
     }
@@ -100,7 +122,7 @@ impl Env for System {
         report: &mut dyn FnMut(u64, Result<Ack, ClientError>),
     ) -> Result<(), ClientError> {
         if self.pipeline.pending() > 0 {
-            let client = Self::open(&mut self.client)?;
+            let client = Self::opened(&mut self.client)?;
             self.pipeline.flush(client, report);
         }
         Ok(())
@@ -130,6 +152,10 @@ impl Env for System {
         Ok(index)
     }
 
+    fn forget_ifindex(&mut self, name: &str) {
+        self.indexes.remove(name);
+    }
+
     fn learn_ifnames(&mut self, indexes: &[i32]) -> Result<(), ClientError> {
         let unknown: Vec<u32> = indexes
             .iter()
@@ -155,5 +181,25 @@ impl Env for System {
 
     fn bpf(&mut self) -> &mut dyn tc_bpf_loader::sys::Bpf {
         &mut self.kernel
+    }
+
+    fn open(&mut self, file: &Path) -> io::Result<Box<dyn Read>> {
+        Ok(Box::new(File::open(file)?))
+    }
+
+    fn stdin(&mut self) -> Box<dyn Read> {
+        Box::new(io::stdin().lock())
+    }
+
+    fn object(&mut self, file: &Path) -> Result<ObjectSpec, ObjectError> {
+        ObjectSpec::from_path(file)
+    }
+
+    fn var(&self, name: &str) -> Option<OsString> {
+        std::env::var_os(name)
+    }
+
+    fn shows_on_terminal(&self) -> bool {
+        io::stdout().is_terminal()
     }
 }

@@ -3,11 +3,14 @@
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io;
-use std::os::fd::{AsFd, AsRawFd};
+use std::os::fd::AsFd;
 use std::path::Path;
 
-use rustix::fs::{CWD, Mode, OFlags, openat};
-use rustix::mount::{MountFlags, MountPropagationFlags, UnmountFlags};
+use rustix::fs::CWD;
+use rustix::mount::{
+    MountFlags, MountPropagationFlags, MoveMountFlags, OpenTreeFlags, UnmountFlags, move_mount,
+    open_tree,
+};
 use rustix::thread::{LinkNameSpaceType, UnshareFlags, move_into_link_name_space};
 
 use crate::error::Error;
@@ -16,6 +19,8 @@ use crate::error::Error;
 const NETNS_DIR: &str = "/run/netns";
 /// Files that replace those in /etc, by namespace.
 const NETNS_ETC: &str = "/etc/netns";
+/// Where the BPF file system is mounted.
+const BPFFS: &str = "/sys/fs/bpf";
 
 /// Moves the calling thread into the network namespace `name`, and into a mount namespace of its
 /// own in which /sys and /etc are those of that network namespace, as `ip netns exec` does. A BPF
@@ -47,14 +52,16 @@ fn own_mounts() -> Result<(), (&'static str, io::Error)> {
     let slave = MountPropagationFlags::DOWNSTREAM | MountPropagationFlags::REC;
     rustix::mount::mount_change("/", slave).map_err(|e| ("\"mount --make-rslave /\"", e.into()))?;
 
-    // The new sysfs would hide the BPF file system; it is put back from here.
-    let bpffs = openat(CWD, "/sys/fs/bpf", OFlags::PATH | OFlags::CLOEXEC, Mode::empty()).ok();
+    // The new sysfs would hide the BPF file system; a copy of its mount goes on top again. Without
+    // one, or on kernels before 5.2, pinned programs are just out of reach.
+    let clone = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC;
+    let bpffs = open_tree(CWD, BPFFS, clone).ok();
     _ = rustix::mount::unmount("/sys", UnmountFlags::DETACH);
     rustix::mount::mount("sysfs", "/sys", "sysfs", MountFlags::empty(), None)
         .map_err(|e| ("mount of /sys", e.into()))?;
     if let Some(bpffs) = bpffs {
-        let path = format!("/proc/self/fd/{}", bpffs.as_raw_fd());
-        _ = rustix::mount::mount_bind(path.as_str(), "/sys/fs/bpf");
+        let flags = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH;
+        _ = move_mount(bpffs.as_fd(), "", CWD, BPFFS, flags);
     }
     Ok(())
 }

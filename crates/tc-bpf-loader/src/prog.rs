@@ -90,3 +90,30 @@ impl fmt::Debug for ProgType {
         write!(f, "ProgType({self})")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_section_tells_a_type_only_by_convention() {
+        let type_of = ProgType::from_section;
+        for section in ["classifier", "classifier/x", "tc", "?tc", "tcx/ingress", "netkit/primary"]
+        {
+            assert_eq!(type_of(section), Some(ProgType::SCHED_CLS), "{section}");
+        }
+        assert_eq!(type_of("action"), Some(ProgType::SCHED_ACT));
+        assert_eq!(type_of("socket/3"), Some(ProgType::SOCKET_FILTER));
+        for section in ["ingress", "socket1", "42/0", "", "?", "classifiers"] {
+            assert_eq!(type_of(section), None, "{section}");
+        }
+    }
+
+    /// Numbers as in uapi `linux/bpf.h`.
+    #[test]
+    fn numbers_and_names() {
+        assert_eq!((ProgType::SCHED_CLS.0, ProgType::SCHED_ACT.0, ProgType::XDP.0), (3, 4, 6));
+        assert_eq!(ProgType::SCHED_CLS.to_string(), "sched_cls");
+        assert_eq!(ProgType(4711).to_string(), "program type 4711");
+    }
+}

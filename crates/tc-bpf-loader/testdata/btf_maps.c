@@ -29,14 +29,6 @@ struct {
 	NUMBER(pinning, 1);
 } pinned SEC(".maps");
 
-struct {
-	NUMBER(type, MAP_ARRAY);
-	TYPE(key, u32);
-	TYPE(value, u32);
-	NUMBER(max_entries, 1);
-	NUMBER(colour, 3);
-} odd SEC(".maps");
-
 int static_target(struct __sk_buff *skb);
 
 struct {
@@ -65,13 +57,6 @@ SEC("by_name") int with_pinned(struct __sk_buff *skb)
 	u32 key = 0;
 
 	return map_lookup_elem(&pinned, &key) ? 2 : 0;
-}
-
-SEC("unknown_field") int with_odd(struct __sk_buff *skb)
-{
-	u32 key = 0;
-
-	return map_lookup_elem(&odd, &key) ? 2 : 0;
 }
 
 SEC("contents") int with_jumps(struct __sk_buff *skb)

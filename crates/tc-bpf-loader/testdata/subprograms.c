@@ -1,4 +1,4 @@
-/* Functions in .text and in the program's own section, calls among them, and a callback. */
+/* Functions in .text, calls among them, and a callback. */
 #include "bpf.h"
 
 NOINLINE int shared(int x)
@@ -20,14 +20,9 @@ static NOINLINE int unused_by_second(int x)
 	return outer(y) ^ shared(3);
 }
 
-SEC("tc") NOINLINE int helper(struct __sk_buff *skb)
-{
-	return skb->mark;
-}
-
 SEC("tc") int first(struct __sk_buff *skb)
 {
-	return unused_by_second(skb->len) + outer(skb->hash) + helper(skb);
+	return unused_by_second(skb->len) + outer(skb->hash);
 }
 
 SEC("tc2") int second(struct __sk_buff *skb)

@@ -16,6 +16,8 @@ use crate::known::Known;
 const INSIDE: &str = "NETNS_INSIDE";
 /// The inner process's exit status for "skipped", the customary one.
 const SKIPPED: i32 = 77;
+/// The same, where the kernel is what lacks something.
+const KERNEL_LACKS: i32 = 78;
 /// Begins the line by which the inner process says why it skipped.
 const SKIP_MARK: &str = "netns-skip: ";
 
@@ -34,32 +36,44 @@ pub fn isolated<F: FnOnce(&Ns)>(body: F) {
         return;
     }
     if let Err(why) = can_unshare() {
-        return report_skip(test, &why);
+        return report_skip(test, &why, SKIPPED);
     }
     let (status, printed) = run_inside(test);
-    if status.code() == Some(SKIPPED) {
+    if let Some(code @ (SKIPPED | KERNEL_LACKS)) = status.code() {
         let why = printed.lines().find_map(|l| l.split_once(SKIP_MARK)).map_or("?", |(_, why)| why);
-        return report_skip(test, why);
+        return report_skip(test, why, code);
     }
     let said = if status.signal().is_some() { "was killed: it took too long" } else { "failed" };
     assert!(status.success(), "{test} {said}; its process printed:\n{printed}");
     assert!(printed.contains("1 passed"), "no test is called {test:?}:\n{printed}");
 }
 
-/// Ends the test, inside of [`isolated`], as one that cannot run here, and says why. Fails instead
-/// where `NETNS_REQUIRE=all` says that everything must run.
+/// Ends the test, inside of [`isolated`], as one that cannot run here for lack of a program or a
+/// right, and says why. Fails instead where `NETNS_REQUIRE` is set.
 pub fn skip(why: &str) -> ! {
-    let _ = writeln!(std::io::stderr(), "{SKIP_MARK}{why}");
-    std::process::exit(SKIPPED)
+    leave(why, SKIPPED)
 }
 
-fn report_skip(test: &str, why: &str) {
-    assert!(
-        env::var("NETNS_REQUIRE").as_deref() != Ok("all"),
-        "{test} must not be skipped here (NETNS_REQUIRE=all), but: {why}"
-    );
-    // Written past libtest's capture: a skip must be seen.
-    let _ = writeln!(std::io::stderr(), "skipped: {test}: {why}");
+/// The same, where it is the kernel that lacks something: that fails with `NETNS_REQUIRE=all` only.
+pub fn skip_for_kernel(why: &str) -> ! {
+    leave(why, KERNEL_LACKS)
+}
+
+fn leave(why: &str, code: i32) -> ! {
+    let _ = writeln!(std::io::stderr(), "{SKIP_MARK}{why}");
+    std::process::exit(code)
+}
+
+fn report_skip(test: &str, why: &str, code: i32) {
+    let required = match env::var("NETNS_REQUIRE").as_deref() {
+        Ok("all") => true,
+        Ok("userland") => code == SKIPPED,
+        _ => false,
+    };
+    assert!(!required, "{test} must not be skipped here (NETNS_REQUIRE), but: {why}");
+    // Written past libtest's capture: a skip must be seen. The line is one of its own, whatever
+    // libtest has left open.
+    let _ = write!(std::io::stderr(), "\nskipped: {test}: {why}\n");
 }
 
 /// `crate::module::test::{{closure}}` -> `module::test`, which is libtest's name for it.

@@ -20,7 +20,8 @@
 //! - `RTC`: the binary under test. Default: `rtc` beside the test's own build, then a release build.
 //! - `TC`: the original. Default: `/usr/sbin/tc`, `/sbin/tc`. Differences that are wanted or come
 //!   with its version are listed with a reason in `known-differences`.
-//! - `NETNS_REQUIRE=all`: what would be skipped fails instead.
+//! - `NETNS_REQUIRE`: `userland`: what would be skipped for lack of a program or a right fails
+//!   instead; `all`: also what this kernel lacks. Default: neither.
 //! - `NETNS_TIMEOUT`: seconds that one test may take. Default: 120.
 #![expect(
     clippy::panic,
@@ -37,7 +38,7 @@ mod output;
 mod traffic;
 mod twins;
 
-pub use isolate::{isolated, skip};
+pub use isolate::{isolated, skip, skip_for_kernel};
 pub use ns::{Ns, object};
 pub use output::Output;
 pub use twins::Twins;

@@ -11,7 +11,7 @@ use std::rc::Rc;
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
 use crate::known::Known;
-use crate::{Output, skip};
+use crate::{Output, skip, skip_for_kernel};
 
 /// The options under which [`Ns::compare`] compares.
 const VIEWS: [&[&str]; 9] = [
@@ -77,6 +77,11 @@ impl Ns {
         self.run(&self.shared.rtc, "rtc", words)
     }
 
+    /// Where `rtc` is, for scripts that run it.
+    pub fn rtc_path(&self) -> &Path {
+        &self.shared.rtc
+    }
+
     /// Runs the original `tc` with these words; skips the test where there is none.
     pub fn tc(&self, words: &[&str]) -> Output {
         self.run(&self.reference().path, "tc", words)
@@ -119,16 +124,16 @@ impl Ns {
         other.ip(&format!("link set {other_dev} up"));
     }
 
-    /// Runs `f` on a thread that is in this namespace: sockets made there belong to it.
+    /// Runs `f` on a thread that is in this namespace: sockets and processes made there belong to
+    /// it.
     pub fn enter<T: Send>(&self, f: impl FnOnce() -> T + Send) -> T {
-        let path = self.name.as_ref().map(|name| format!("/run/netns/{name}"));
+        let Some(name) = &self.name else { return f() };
+        let path = format!("/run/netns/{name}");
         std::thread::scope(|scope| {
             let thread = scope.spawn(move || {
-                if let Some(path) = path {
-                    let ns = File::open(path).expect("a namespace of ours");
-                    move_into_link_name_space(ns.as_fd(), Some(LinkNameSpaceType::Network))
-                        .expect("we own that namespace");
-                }
+                let ns = File::open(path).expect("a namespace of ours");
+                move_into_link_name_space(ns.as_fd(), Some(LinkNameSpaceType::Network))
+                    .expect("we own that namespace");
                 f()
             });
             thread.join().unwrap_or_else(|e| std::panic::resume_unwind(e))
@@ -160,7 +165,7 @@ impl Ns {
         assert!(
             ours.status == theirs.status
                 && same(&theirs.stdout, &ours.stdout)
-                && same(&theirs.stderr, &ours.stderr),
+                && same(&common_part(&theirs.stderr), &common_part(&ours.stderr)),
             "rtc differs from tc {version}:\n{theirs}\n{ours}"
         );
     }
@@ -173,7 +178,7 @@ impl Ns {
     /// Skips the test unless BPF programs can be loaded and attached here.
     pub fn need_bpf(&self) {
         if !Path::new("/proc/sys/kernel/unprivileged_bpf_disabled").exists() {
-            skip("this kernel has no bpf(2)");
+            skip_for_kernel("this kernel has no bpf(2)");
         }
         if std::fs::read_to_string("/proc/self/uid_map").is_ok_and(|m| !m.contains(" 4294967295")) {
             skip("loading BPF takes root, and this user namespace's root is not the machine's");
@@ -187,7 +192,7 @@ impl Ns {
         let done = if self.shared.tc.is_some() { host.tc(words) } else { host.rtc(words) };
         self.ip("netns del probe");
         if done.stderr.contains("kind is unknown") {
-            skip(&format!("this kernel has no {kind}"));
+            skip_for_kernel(&format!("this kernel has no {kind}"));
         }
     }
 
@@ -197,22 +202,17 @@ impl Ns {
     }
 
     fn run(&self, program: &Path, shown: &str, words: &[&str]) -> Output {
-        let mut command = match &self.name {
-            Some(name) => {
-                let mut command = Command::new("nsenter");
-                command.arg(format!("--net=/run/netns/{name}")).arg("--").arg(program);
-                command
-            }
-            None => Command::new(program),
+        let run = || {
+            Command::new(program)
+                .args(words)
+                .current_dir("/run")
+                .env_remove("NO_COLOR")
+                .env("LC_ALL", "C")
+                .stdin(Stdio::null())
+                .output()
         };
-        let done = command
-            .args(words)
-            .current_dir("/run")
-            .env_remove("NO_COLOR")
-            .env("LC_ALL", "C")
-            .stdin(Stdio::null())
-            .output()
-            .unwrap_or_else(|e| panic!("cannot run {}: {e}", program.display()));
+        let done = self.enter(run);
+        let done = done.unwrap_or_else(|e| panic!("cannot run {}: {e}", program.display()));
         Output {
             command: format!("{shown} {}", words.join(" ")),
             status: done.status.code().unwrap_or_else(|| 128 + done.status.signal().unwrap_or(0)),
@@ -260,4 +260,21 @@ fn find_tc() -> Option<Reference> {
     let said = String::from_utf8_lossy(&said.stdout).into_owned();
     let version = said.split("iproute2-").nth(1)?.split([',', ' ', '\n']).next()?.to_owned();
     Some(Reference { path, version })
+}
+
+/// What rtc's standard error has in common with tc's: a usage text counts as such, whatever its words, and rtc's
+/// own lines, which are indented by two blanks and follow tc's, do not count.
+fn common_part(stderr: &str) -> String {
+    let mut common = String::new();
+    for line in stderr.lines() {
+        if line.starts_with("Usage:") {
+            common.push_str("(usage)\n");
+            break;
+        }
+        if !line.starts_with("  ") {
+            common.push_str(line);
+            common.push('\n');
+        }
+    }
+    common
 }

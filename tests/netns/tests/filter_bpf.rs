@@ -37,9 +37,12 @@ fn classic_bytecode() {
         twins.all(&["qdisc add dev eth0 clsact"]);
         twins.both(&[&add[..], &[NO_ARP]].concat());
         twins.both(&[&add[..], &[NO_ARP]].concat());
-        for bytecode in ["", "0", "1,6 0 0", "2,6 0 0 0", "1,6 0 0 0 0", "1,6 0 0 0,", "x", "4097,"]
-        {
+        for bytecode in ["", "0", "1,6 0 0", "2,6 0 0 0", "1,6 0 0 0,", "x", "4097,"] {
             twins.both(&[&add[..], &[bytecode]].concat());
+        }
+        // tc cuts these off without a word, to what the user did not write.
+        for bytecode in ["1,6 0 0 0 0", "1,65542 0 0 0", "1,6 0 256 0", "1,6 0 0 4294967296"] {
+            ns.rtc(&[&add[..], &[bytecode]].concat()).fails(1, "Error at instruction 0!");
         }
         twins.both(&[
             "filter",
@@ -131,6 +134,12 @@ fn pinned_program() {
         line(ns, "qdisc add dev eth0 clsact");
         line(ns, &format!("filter add dev eth0 ingress bpf da object-pinned {pin}"));
         shows_alike(ns);
+        // The /sys of the other namespace hides the BPF file system from tc.
+        ns.host("other").link("eth0");
+        line(ns, "-n other qdisc add dev eth0 clsact");
+        line(ns, &format!("-n other filter add dev eth0 egress bpf da pinned {pin}"));
+        let show = ns.rtc(&["-n", "other", "filter", "show", "dev", "eth0", "egress"]);
+        show.shows("no_arp:[*fsobj] direct-action");
         let twins = Twins::new(ns);
         twins.all(&["qdisc add dev eth0 clsact"]);
         twins.all(&[&format!("filter add dev eth0 ingress pref 10 bpf da pinned {pin}")]);

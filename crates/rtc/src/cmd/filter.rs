@@ -355,7 +355,8 @@ fn list(args: &mut Args<'_>, session: &mut Session<'_>) -> Result<Step, Error> {
             }
             _ => match words.common(word, args, "invalid parent ID")? {
                 Taken::Yes => {}
-                Taken::No if abbreviates(word, "help") => return Ok(help(session)),
+                // tc shows its usage and goes on.
+                Taken::No if abbreviates(word, "help") => session.complain(USAGE),
                 Taken::No => {
                     let line = format_args!(" What is \"{word}\"? Try \"tc filter help\"");
                     return Err(Error::invalid(line));
@@ -373,6 +374,7 @@ fn list(args: &mut Args<'_>, session: &mut Session<'_>) -> Result<Step, Error> {
     let listing = Listing {
         request: request.map_err(unencodable)?,
         named: words.dev.is_none() && words.block.is_none(),
+        block: words.block,
     };
     let shown = Shown {
         ifindex,
@@ -381,14 +383,7 @@ fn list(args: &mut Args<'_>, session: &mut Session<'_>) -> Result<Step, Error> {
         info,
         chain: words.chain,
     };
-    listing
-        .run(session, |_| true, |message, show, out| print(message, &shown, &[], show, out))
-        .map_err(|e| match words.block {
-            Some(block) if e.to_string().contains("Block of given index was not found") => {
-                Error::new(1, format_args!("Cannot find block \"{block}\""))
-            }
-            _ => e,
-        })?;
+    listing.run(session, |_| true, |message, show, out| print(message, &shown, &[], show, out))?;
     Ok(Step::Done)
 }
 

@@ -111,15 +111,20 @@ fn modify(verb: Verb, args: &mut Args<'_>, session: &mut Session<'_>) -> Result<
 /// Looks the device up; no name is no device, which the kernel then misses.
 pub(super) fn target(dev: Option<&str>, session: &mut Session<'_>) -> Result<Target, Error> {
     let Some(dev) = dev.filter(|dev| !dev.is_empty()) else { return Ok(Target::default()) };
-    let ifindex = session.env.ifindex(dev).map_err(|e| no_device(dev, &e))?;
+    let ifindex = match session.env.ifindex(dev) {
+        Err(ClientError::Kernel(_)) => numbered_device(dev).ok_or_else(|| no_device(dev))?,
+        found => found.map_err(|e| unreachable_kernel(&e).with_status(1))?,
+    };
     Ok(Target { dev: Some(dev.to_owned()), ifindex })
 }
 
-fn no_device(dev: &str, e: &ClientError) -> Error {
-    match e {
-        ClientError::Kernel(_) => Error::new(1, format_args!("Cannot find device \"{dev}\"")),
-        other => unreachable_kernel(other).with_status(1),
-    }
+/// The index in `if7`, as listings show a device that is gone or in another network namespace.
+fn numbered_device(name: &str) -> Option<i32> {
+    name.strip_prefix("if")?.parse().ok().filter(|index| *index > 0)
+}
+
+fn no_device(dev: &str) -> Error {
+    Error::new(1, format_args!("Cannot find device \"{dev}\""))
 }
 
 fn parse<'a>(args: &mut Args<'a>) -> Result<Words<'a>, Error> {
@@ -192,7 +197,8 @@ fn parse<'a>(args: &mut Args<'a>) -> Result<Words<'a>, Error> {
 /// The kind; what follows is its own.
 fn kind<'a>(word: &'a str, args: &mut Args<'a>, words: &mut Words<'a>) -> Result<(), Error> {
     let name = cut_name(word);
-    words.kind = Some(name);
+    // An empty word is the end of the common words, but no kind.
+    words.kind = Some(name).filter(|name| !name.is_empty());
     args.mark(&[tca::KIND]);
     args.mark(&[tca::OPTIONS]);
     match kinds::qdisc(name).and_then(|kind| kind.parse(args)) {
@@ -258,18 +264,23 @@ fn list(args: &mut Args<'_>, session: &mut Session<'_>) -> Result<Step, Error> {
     while let Some(word) = args.word()? {
         match word {
             "dev" => narrow.dev = Some(cut_name(args.value()?).to_owned()),
-            "root" | "ingress" | "clsact" | "parent" if narrow.parent.is_some() => {
+            "root" | "ingress" | "clsact" if narrow.parent.is_some() => {
                 return Err(taken(args, word, "parent"));
             }
             "root" => narrow.parent = Some(Handle::ROOT),
             "ingress" | "clsact" => narrow.parent = Some(Handle::INGRESS),
-            "parent" => {
+            _ if abbreviates(word, "parent") => {
+                if narrow.parent.is_some() {
+                    return Err(taken(args, word, "parent"));
+                }
                 let value = args.value()?;
                 let parent = Handle::parse_classid(value);
                 narrow.parent = Some(parent.map_err(|_| wrong(args, value, "invalid parent ID"))?);
             }
-            "handle" if narrow.handle.is_some() => return Err(taken(args, word, "handle")),
-            "handle" => {
+            _ if abbreviates(word, "handle") => {
+                if narrow.handle.is_some() {
+                    return Err(taken(args, word, "handle"));
+                }
                 let value = args.value()?;
                 let handle = Handle::parse_qdisc_handle(value);
                 narrow.handle = Some(handle.map_err(|_| wrong(args, value, "invalid handle ID"))?);
@@ -284,15 +295,19 @@ fn list(args: &mut Args<'_>, session: &mut Session<'_>) -> Result<Step, Error> {
     }
     narrow.ifindex = target(narrow.dev.as_deref(), session)?.ifindex;
     let parent = narrow.parent.unwrap_or_default();
-    let request = QdiscRequest::list(narrow.ifindex, parent, narrow.invisible);
+    let handle = narrow.handle.unwrap_or_default();
+    let request = QdiscRequest::list(narrow.ifindex, parent, handle, narrow.invisible);
     let fits = |message: &TcMessage<'_>| {
         let header = &message.header;
         (narrow.ifindex == 0 || header.ifindex == narrow.ifindex)
             && narrow.parent.is_none_or(|parent| header.parent == parent)
             && narrow.handle.is_none_or(|handle| header.handle == handle)
     };
-    let listing =
-        Listing { request: request.map_err(show::unencodable)?, named: narrow.dev.is_none() };
+    let listing = Listing {
+        request: request.map_err(show::unencodable)?,
+        named: narrow.dev.is_none(),
+        block: None,
+    };
     listing.run(session, fits, |message, show, out| {
         print(message, narrow.ifindex, &[], show, out);
     })?;

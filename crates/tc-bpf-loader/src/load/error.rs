@@ -111,6 +111,9 @@ impl ProgRefused {
             Errno::ENOSYS => {
                 Some("this kernel is built without BPF (CONFIG_BPF_SYSCALL)".to_owned())
             }
+            _ if log.contains("missing btf func_info") => {
+                Some("callbacks need type information: compile with -g".to_owned())
+            }
             _ if log.contains("cannot call GPL-restricted function") => {
                 Some("declare the license: char _license[] SEC(\"license\") = \"GPL\";".to_owned())
             }

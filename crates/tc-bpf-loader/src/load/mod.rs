@@ -245,6 +245,14 @@ fn tail_call_id(section: &str) -> Option<u32> {
 ///
 /// Map descriptors are already in the instructions, see [`Insn::ld_map_fd`].
 ///
+/// ```no_run
+/// # use tc_bpf_loader::{Insn, LoadError, LoadOptions, ProgType, load_insns, sys::Kernel};
+/// // r0 = TC_ACT_SHOT; exit
+/// let drop = [Insn::new(0xb7, 0, 0, 0, 2), Insn::new(Insn::EXIT, 0, 0, 0, 0)];
+/// let loaded = load_insns(&drop, "drop", "", &LoadOptions::new(ProgType::SCHED_CLS), &mut Kernel)?;
+/// # Ok::<(), LoadError>(())
+/// ```
+///
 /// # Errors
 /// [`LoadError::Program`].
 pub fn load_insns(
@@ -289,11 +297,11 @@ impl Job<'_> {
         // The kernel may dislike what the object tells about its functions and lines, rather than the program.
         if matches!(result, Err(Errno::EINVAL)) && request.btf.is_some() {
             request.btf = None;
-            if let Ok(fd) = attempt(&request, None, kernel) {
+            if let Ok(fd) = attempt(&request, log.as_mut(), kernel) {
                 notes.push(
                     "the kernel refused the program's function and line information".to_owned(),
                 );
-                return Ok((fd, String::new()));
+                return Ok((fd, log.map_or_else(String::new, |l| l.text)));
             }
             request.btf = btf;
         }

@@ -6,7 +6,8 @@ use proptest::prelude::*;
 
 use super::{all_objects, bytes};
 use crate::cbpf::{self, Bytecode, SockFilter};
-use crate::{ObjectSpec, Select};
+use crate::sys::Fake;
+use crate::{LoadOptions, ObjectSpec, ProgType, Select};
 
 /// Offsets of fields in an ELF64 section header.
 const SH_NAME: usize = 0;
@@ -151,6 +152,10 @@ fn lying_symbol_tables() {
         let size = d.u64_at(d.header_at(symtab) + SH_SIZE) as usize;
         d.start_of(symtab) + size - 24
     };
+    let names = drop().first(3);
+    let name = drop().start_of(names) + 1;
+    assert!(drop().put(name, &[0x1b]).error().contains("its name has control characters"));
+    assert!(drop().put(name, &[0xff]).error().contains("its name is not UTF-8"));
     assert!(drop().put(last, &[0xff; 4]).error().contains("its name is at offset"));
     assert!(
         drop()
@@ -284,6 +289,8 @@ fn exercise(name: &str, data: &[u8]) {
     let _ = format!("{object:?}");
     object.maps().for_each(|m| drop_result(m.map(ToString::to_string)));
     for program in object.programs() {
+        let _ =
+            program.load(&LoadOptions::new(ProgType::SCHED_CLS), &mut Fake::new()).map(|l| l.maps);
         if let Ok(linked) = program.link() {
             assert!(
                 linked

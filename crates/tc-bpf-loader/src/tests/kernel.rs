@@ -73,7 +73,7 @@ fn tags_are_those_of_the_reference_loader() {
         return;
     }
     let mut compared = 0;
-    for name in ["drop-g-el.o", "subprograms-g-el.o"] {
+    for name in ["drop-g-el.o", "btf_maps-g-el.o", "subprograms-g-el.o"] {
         let object = object(name);
         let script = format!(
             "mount -t bpf bpf /sys/fs/bpf && bpftool prog loadall {} /sys/fs/bpf/x type classifier >&2 && \
@@ -92,7 +92,12 @@ fn tags_are_those_of_the_reference_loader() {
             let words: Vec<_> = line.split_whitespace().collect();
             let after = |word: &str| words.iter().position(|w| *w == word).map(|at| words[at + 1]);
             let (Some(function), Some(tag)) = (after("name"), after("tag")) else { continue };
-            let loaded = named(&object, function).load(&options(), &mut Kernel).unwrap();
+            let loaded = match named(&object, function).load(&options(), &mut Kernel) {
+                Ok(loaded) => loaded,
+                // What is to come.
+                Err(LoadError::Object(_)) => continue,
+                Err(e) => panic!("{function} of {name}: {e}"),
+            };
             let ours = Kernel.prog_info(loaded.fd.as_fd()).unwrap().tag;
             assert_eq!(format!("{:016x}", u64::from_be_bytes(ours)), tag, "{function} of {name}");
             compared += 1;
@@ -112,8 +117,9 @@ fn the_verifiers_reason_comes_with_the_source_line() {
     assert_eq!(refused.errno, Errno::EACCES);
     assert_eq!(refused.insn, Some(1));
     assert_eq!(refused.source_line.as_deref(), Some("refused.c:8 `return data[20];`"));
+    // 6.18: R1 offset is outside of the packet; 7.2: R1 min value is outside of the allowed memory range
     assert!(
-        refused.reason.as_deref().is_some_and(|r| r.contains("packet")),
+        refused.reason.as_deref().is_some_and(|r| r.contains("is outside of")),
         "{:?}",
         refused.reason
     );
