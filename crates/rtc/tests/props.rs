@@ -12,13 +12,17 @@ use rtc::env::Env;
 use rtc::error::Error;
 use tc_bpf_loader::sys::{Bpf, Errno, Fake};
 use tc_bpf_loader::{ObjectError, ObjectSpec};
+use tc_proto::Handle;
 use tc_proto::client::{Ack, Dump, Error as ClientError, KernelError, Message, Monitor};
-use tc_proto::msg::Request;
+use tc_proto::msg::{MessageType, Request, TcHeader, flags, tca};
+use tc_proto::wire::AttrWriter;
 
 /// A system whose every file is empty and whose kernel grants everything or nothing.
 struct Empty {
     grants: bool,
     bpf: Fake,
+    /// The messages of every list.
+    list: Vec<u8>,
 }
 
 impl Empty {
@@ -27,7 +31,7 @@ impl Empty {
         if !grants {
             bpf.refuse_get(Errno::ENOENT);
         }
-        Self { grants, bpf }
+        Self { grants, bpf, list: Vec::new() }
     }
 
     fn outcome(&self, request: &Request<'_>) -> Result<Ack, ClientError> {
@@ -72,7 +76,7 @@ impl Env for Empty {
     }
 
     fn dump(&mut self, request: &Request<'_>) -> (Dump, Result<(), ClientError>) {
-        (Dump::default(), self.outcome(request).map(drop))
+        (Dump::recorded(self.list.clone()), self.outcome(request).map(drop))
     }
 
     fn monitor(&mut self) -> Result<Monitor, ClientError> {
@@ -361,4 +365,56 @@ fn a_hundred_thousand_words_are_no_harder_than_one() {
     let pairs: Vec<_> = ["classid", "1:1"].into_iter().cycle().take(100_000).collect();
     let filter = ["filter", "add", "dev", "lo", "ingress", "bpf"];
     check(&line(&[&filter, &pairs[..]].concat()), false);
+}
+
+/// A message of a list about a qdisc of `lo`, with these attributes.
+fn qdisc(attrs: &[(u16, &[u8])]) -> Vec<u8> {
+    let mut bytes = Request::new(MessageType::NEW_QDISC, flags::MULTI, |buf| {
+        TcHeader { ifindex: 1, parent: Handle::ROOT, info: 1, ..TcHeader::default() }.encode(buf);
+        let mut w = AttrWriter::new(buf);
+        for (ty, payload) in attrs {
+            w.bytes(*ty, payload);
+        }
+        w.finish()
+    })
+    .map(Request::into_bytes)
+    .unwrap_or_default();
+    bytes.resize(bytes.len().next_multiple_of(4), 0);
+    bytes
+}
+
+#[test]
+fn what_cannot_be_read_is_said_and_does_not_end_a_list() {
+    let list = [
+        qdisc(&[(tca::KIND, b"pfifo\0"), (tca::OPTIONS, &[1, 2])]),
+        qdisc(&[(tca::KIND, b"novel\0"), (tca::OPTIONS, &[1, 2, 3])]),
+        qdisc(&[]),
+        qdisc(&[(tca::KIND, b"pfifo\0"), (tca::OPTIONS, &9u32.to_ne_bytes())]),
+    ]
+    .concat();
+    let show = |words: &[&str]| {
+        let mut world = Empty { list: list.clone(), ..Empty::new(true) };
+        let (mut out, mut err) = (Vec::new(), Vec::new());
+        let status = rtc::run(&line(words), &mut world, &mut out, &mut err);
+        assert_eq!((status, &*err), (0, &[][..]));
+        String::from_utf8(out).unwrap_or_default()
+    };
+    assert_eq!(
+        show(&["qdisc", "show", "dev", "lo"]),
+        "qdisc pfifo 0: root [unreadable: tc_fifo_qopt: 2 bytes where at least 4 are needed] \n\
+         qdisc novel 0: root [Unknown qdisc, optlen=3] \n\
+         qdisc  0: root \n\
+         qdisc pfifo 0: root limit 9p\n"
+    );
+    let json = show(&["-j", "qdisc", "show", "dev", "lo"]);
+    let options = |at: usize| {
+        let value: serde_json::Value = serde_json::from_str(&json).unwrap_or_default();
+        value.get(at).and_then(|entry| entry.get("options")).map(ToString::to_string)
+    };
+    assert_eq!(
+        options(0).as_deref(),
+        Some(r#"{"unreadable":"tc_fifo_qopt: 2 bytes where at least 4 are needed"}"#)
+    );
+    assert_eq!(options(1).as_deref(), Some(r#"{"optlen":3}"#));
+    assert_eq!(options(3).as_deref(), Some(r#"{"limit":9}"#));
 }

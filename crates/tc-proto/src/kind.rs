@@ -57,15 +57,9 @@ pub struct Options<'a> {
 }
 
 impl<'a> Options<'a> {
-    /// The bytes of a kind's options. They borrow from `kind`, so that what they refer to by
-    /// number, such as a BPF program's descriptor, stays open until they are sent.
-    pub fn of<K: Kind>(kind: &'a K) -> Result<Self, EncodeError> {
-        Self::encoded(kind)
-    }
-
-    /// The same for a value that goes away at once: the caller sees to it that what it refers to
-    /// outlives the options.
-    pub fn encoded<K: Kind>(kind: &K) -> Result<Self, EncodeError> {
+    /// The bytes of a kind's options. They live no longer than what the kind refers to by number,
+    /// such as a BPF program's descriptor.
+    pub fn of<K: Kind + 'a>(kind: &K) -> Result<Self, EncodeError> {
         let payload = if kind.has_options() {
             let mut buf = Vec::new();
             let mut w = AttrWriter::new(&mut buf);
