@@ -1,6 +1,6 @@
 //! The system that a command works on: the kernel's netlink and bpf(2) interfaces.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::{self, IsTerminal, Read};
@@ -80,8 +80,8 @@ pub trait Env {
 pub struct System {
     client: Option<Client>,
     pipeline: Pipeline,
-    indexes: HashMap<String, i32>,
-    names: HashMap<i32, Option<String>>,
+    indexes: BTreeMap<String, i32>,
+    names: BTreeMap<i32, Option<String>>,
     kernel: Kernel,
 }
 

@@ -51,7 +51,7 @@ pub mod qdisc;
 mod stats;
 
 use std::ffi::OsString;
-use std::io::Write;
+use std::io::{self, Write};
 
 use cmd::{Session, Step};
 use env::Env;
@@ -66,30 +66,22 @@ pub fn run(words: &[OsString], env: &mut dyn Env, out: &mut dyn Write, err: &mut
     let after_name = words.get(1..).unwrap_or_default();
     let (options, rest, skipped) = match options::parse(after_name) {
         Ok(Parsed::Run(options, rest, skipped)) => (options, rest, skipped),
-        Ok(Parsed::Version) => return print(out, cmd::VERSION),
+        Ok(Parsed::Version) => return written(print(out, cmd::VERSION), err),
         Ok(Parsed::Help) => {
-            print(err, cmd::USAGE);
+            _ = print(err, cmd::USAGE);
             return 0;
         }
         Err(e) => {
-            print(err, &e.report(words, 1));
+            _ = print(err, &e.report(words, 1));
             return e.status();
         }
     };
     let style = options.style(env);
     let mut session = Session { env, options: &options, style, out: Out::new(out, style), err };
     let result = run_in(&options, rest, &mut session);
-    let written = session.out.finish();
+    let finished = session.out.finish();
     match result {
-        Ok(0) => match written {
-            Ok(()) => 0,
-            // The reader has seen enough.
-            Err(e) if e.kind() == std::io::ErrorKind::BrokenPipe => 0,
-            Err(e) => {
-                session.complain(&format!("cannot write the output: {e}\n"));
-                1
-            }
-        },
+        Ok(0) => written(finished, session.err),
         Ok(status) => status,
         Err(e) => {
             session.complain(&e.report(words, 1 + skipped));
@@ -115,8 +107,21 @@ fn run_in(options: &Options, rest: &[OsString], session: &mut Session<'_>) -> Re
     Ok(0)
 }
 
-fn print(to: &mut dyn Write, text: &str) -> u8 {
-    u8::from(to.write_all(text.as_bytes()).and_then(|()| to.flush()).is_err())
+fn print(to: &mut dyn Write, text: &str) -> io::Result<()> {
+    to.write_all(text.as_bytes()).and_then(|()| to.flush())
+}
+
+/// The status of a command that did its work and could or could not write what it had to say.
+fn written(result: io::Result<()>, err: &mut dyn Write) -> u8 {
+    match result {
+        Ok(()) => 0,
+        // The reader has seen enough.
+        Err(e) if e.kind() == io::ErrorKind::BrokenPipe => 0,
+        Err(e) => {
+            _ = print(err, &format!("cannot write the output: {e}\n"));
+            1
+        }
+    }
 }
 
 impl Options {

@@ -265,7 +265,7 @@ fn kind_survives<K: Kind + Debug>(kind: &K) {
     let again = K::decode(&bytes).unwrap();
     assert_eq!(format!("{again:?}"), format!("{kind:?}"));
     // The same inside a message.
-    let options = Options::encoded(kind).unwrap();
+    let options = Options::of(kind).unwrap();
     assert_eq!(options.payload.is_some(), kind.has_options());
     let request = QdiscRequest { options: Some(options), ..QdiscRequest::default() };
     let request = request.encode(Verb::Add).unwrap();

@@ -60,7 +60,7 @@ fn check<K: Kind + Debug>(data: &[u8]) {
     assert_eq!(format!("{again:?}"), format!("Ok({kind:?})"));
     let again = again.ok().and_then(|again| written(|w| again.encode(w)));
     assert_eq!(again.as_deref(), Some(&*bytes), "{}", K::NAME);
-    let payload = Options::encoded(&kind).ok().and_then(|options| options.payload);
+    let payload = Options::of(&kind).ok().and_then(|options| options.payload);
     assert!(payload.is_none_or(|payload| *payload == *bytes));
 }
 

@@ -176,7 +176,7 @@ pub(super) fn show(
     match message_type {
         MessageType::NEW_ACTION | MessageType::DEL_ACTION => {
             if let Ok(message) = ActionMessage::decode(body) {
-                show_actions(message_type, &message, out);
+                out.entry(|out| show_actions(message_type, &message, out));
             }
             return;
         }

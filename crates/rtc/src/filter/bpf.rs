@@ -259,8 +259,7 @@ impl Resolved for Ready {
             // Without a program tc sends an empty one.
             None => wire.program = Some(Program::Classic(Vec::new())),
         }
-        // What the bytes refer to is the descriptor in `self`.
-        Options::encoded(&wire)
+        Options::of(&wire)
     }
 
     fn notes(&self) -> &str {
