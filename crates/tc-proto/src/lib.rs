@@ -77,8 +77,9 @@
 //! # Habits
 //!
 //! * **Absent is not zero.** An optional attribute is an `Option`; nothing is sent that was not set.
-//! * **Unknown is data.** Unknown attributes, kinds and enum values survive decoding; a struct that
-//!   is shorter than today's is zero-extended, a longer one keeps its tail.
+//! * **Unknown is data.** Unknown attributes, kinds and enum values survive decoding. What a
+//!   structure has beyond the fields known here is skipped; one that ends before them is a
+//!   [`DecodeError::Truncated`].
 //! * **One bad entry never spoils the rest.** A message keeps its options as raw bytes and decodes
 //!   them per kind, when asked.
 //! * **Units are in names and types**: `limit_pkts`, `limit_bytes`, [`units::TimeUs`],

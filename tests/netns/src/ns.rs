@@ -87,6 +87,11 @@ impl Ns {
         self.run(&self.reference().path, "tc", words)
     }
 
+    /// Where the original `tc` is, for scripts that run it; skips the test where there is none.
+    pub fn tc_path(&self) -> &Path {
+        &self.reference().path
+    }
+
     /// Runs `ip` with these words, split at blanks; it must succeed.
     #[track_caller]
     pub fn ip(&self, words: &str) -> String {

@@ -37,6 +37,7 @@ pub const TCA_BPF_ID: u16 = 11;
 
 bitflags! {
     /// `TCA_BPF_FLAGS`: how the program's result is used.
+    #[doc(alias = "TCA_BPF_FLAGS")]
     #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
     pub struct BpfFlags: u32 {
         /// `TCA_BPF_FLAG_ACT_DIRECT`: the result is the verdict. Extended BPF only; since Linux 4.4.
@@ -46,6 +47,7 @@ bitflags! {
     }
 
     /// `TCA_CLS_FLAGS_*`: where a filter runs. Since Linux 4.6.
+    #[doc(alias = "TCA_CLS_FLAGS")]
     #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
     pub struct OffloadFlags: u32 {
         /// Not in hardware.
