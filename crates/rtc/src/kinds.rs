@@ -180,7 +180,7 @@ fn find<T: ?Sized>(
     table.get(at).copied()
 }
 
-/// The name of a kind as the kernel takes it: 15 bytes at most.
+/// The name of a kind or device as the kernel takes it: 15 bytes at most.
 pub fn cut_name(word: &str) -> &str {
     let mut end = word.len().min(15);
     while !word.is_char_boundary(end) {

@@ -194,6 +194,22 @@ fn unknown_and_incomplete_command_lines() {
     });
 }
 
+#[test]
+fn alternative_names_name_a_device() {
+    isolated(|ns| {
+        ns.link("eth0");
+        let names = ["uplink", "an-alternative-name-longer-than-a-name-may-be"];
+        for name in names {
+            ns.ip(&format!("link property add dev eth0 altname {name}"));
+            ns.rtc(&["qdisc", "replace", "dev", name, "root", "handle", "7:", "pfifo"]).ok();
+            ns.rtc(&["qdisc", "show", "dev", name]).shows("qdisc pfifo 7: root");
+        }
+        // tc cuts the long one off and finds nothing.
+        ns.rtc(&["qdisc", "show", "dev", "an-alternative-name-longer-than-it-is"])
+            .fails(1, "Cannot find device \"an-alternative-\"");
+    });
+}
+
 /// With `-force` changes are pipelined, but who writes a line and waits must see it done.
 #[test]
 fn a_batch_on_a_pipe_holds_no_line_back() {

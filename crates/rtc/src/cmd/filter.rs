@@ -217,7 +217,7 @@ impl<'a> Words<'a> {
             if self.dev.is_some() {
                 return Err(Error::duplicate("dev", value).at(args.last()));
             }
-            self.dev = Some(cut_name(value));
+            self.dev = Some(value);
         } else if let Some((_, parent)) = clsact.iter().find(|(name, _)| *name == word) {
             if self.parent.replace(*parent).is_some() {
                 let line = format_args!("Error: \"{word}\" is duplicate parent ID");

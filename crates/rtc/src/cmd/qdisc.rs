@@ -110,7 +110,8 @@ fn modify(verb: Verb, args: &mut Args<'_>, session: &mut Session<'_>) -> Result<
     })))
 }
 
-/// Looks the device up; no name is no device, which the kernel then misses.
+/// Looks the device up, also by a long alternative name; no name is no device, which the kernel
+/// then misses.
 pub(super) fn target(dev: Option<&str>, session: &mut Session<'_>) -> Result<Target, Error> {
     let Some(dev) = dev.filter(|dev| !dev.is_empty()) else { return Ok(Target::default()) };
     let ifindex = match session.env.ifindex(dev) {
@@ -126,7 +127,14 @@ fn numbered_device(name: &str) -> Option<i32> {
 }
 
 fn no_device(dev: &str) -> Error {
-    Error::new(1, format_args!("Cannot find device \"{dev}\""))
+    // tc cuts the name before it looks.
+    let cut = cut_name(dev);
+    let error = Error::new(1, format_args!("Cannot find device \"{cut}\""));
+    if cut == dev {
+        error
+    } else {
+        error.hint(format!("there is no device or alternative name {dev}"))
+    }
 }
 
 impl<'a> Words<'a> {
@@ -137,7 +145,7 @@ impl<'a> Words<'a> {
                     let dev = args.value()?;
                     match self.dev {
                         Some(_) => return Err(Error::duplicate("dev", dev).at(args.last())),
-                        None => self.dev = Some(cut_name(dev)),
+                        None => self.dev = Some(dev),
                     }
                 }
                 "handle" => {
@@ -275,7 +283,7 @@ fn list(args: &mut Args<'_>, session: &mut Session<'_>) -> Result<Step, Error> {
     let mut narrow = Narrow::default();
     while let Some(word) = args.word()? {
         match word {
-            "dev" => narrow.dev = Some(cut_name(args.value()?).to_owned()),
+            "dev" => narrow.dev = Some(args.value()?.to_owned()),
             "root" => narrow.place(word, args)?.parent = Some(Handle::ROOT),
             "ingress" | "clsact" => narrow.place(word, args)?.parent = Some(Handle::INGRESS),
             _ if abbreviates(word, "parent") => {
