@@ -22,7 +22,8 @@ pub const QDISCS: &[&dyn QdiscKind] = &[
 ];
 
 /// The kinds of filters, sorted by name.
-pub const FILTERS: &[&dyn FilterKind] = &[&filter::bpf::Bpf];
+pub const FILTERS: &[&dyn FilterKind] =
+    &[&filter::bpf::Bpf, &filter::fw::Fw, &filter::matchall::Matchall, &filter::u32::U32];
 
 /// What a listing needs beside the message.
 pub struct Show<'a> {
@@ -114,6 +115,15 @@ pub trait QdiscKind: Sync {
     }
 }
 
+/// What a kind of filter makes of its words.
+#[derive(Default)]
+pub struct FilterWords {
+    /// The handle; 0 lets the kernel choose one.
+    pub handle: u32,
+    /// The options; `None` sends none.
+    pub options: Option<Box<dyn Pending>>,
+}
+
 /// What the command knows of a kind of filter.
 pub trait FilterKind: Sync {
     /// The name in `TCA_KIND`.
@@ -125,11 +135,8 @@ pub trait FilterKind: Sync {
     /// The words that its parser takes, for completions.
     fn words(&self) -> &'static [&'static str];
 
-    /// Reads the handle, which means something else in each kind.
-    fn parse_handle(&self, word: &str) -> Result<u32, Error>;
-
-    /// Reads the words after the kind. `None`: without words no options are sent.
-    fn parse(&self, args: &mut Args<'_>) -> Result<Option<Box<dyn Pending>>, Error>;
+    /// Reads the handle, which means something else in each kind, and the words after the kind.
+    fn parse(&self, handle: Option<&str>, args: &mut Args<'_>) -> Result<FilterWords, Error>;
 
     /// What the filter is, in a few words, when the kind's name says too little.
     fn describe(&self, _: &[u8]) -> Option<String> {

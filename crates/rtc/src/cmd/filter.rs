@@ -272,10 +272,9 @@ impl<'a> Words<'a> {
         args.mark(&[tca::KIND]);
         args.mark(&[tca::OPTIONS]);
         if let Some(kind) = kinds::filter(name) {
-            if let Some(handle) = self.handle {
-                self.handle_number = kind.parse_handle(handle)?;
-            }
-            self.options = kind.parse(args)?;
+            let parsed = kind.parse(self.handle, args)?;
+            self.handle_number = parsed.handle;
+            self.options = parsed.options;
             return Ok(());
         }
         match (args.word()?, self.handle) {

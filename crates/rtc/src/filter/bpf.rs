@@ -5,9 +5,10 @@ use std::os::fd::{AsFd, OwnedFd};
 
 use tc_bpf_loader::cbpf::{self, BytecodeError, SockFilter};
 use tc_bpf_loader::info;
+use tc_proto::filter::OffloadFlags;
 use tc_proto::filter::bpf::{
-    Bpf as Wire, BpfFlags, ClassicInsn, OffloadFlags, Program, TCA_BPF_CLASSID, TCA_BPF_FD,
-    TCA_BPF_FLAGS, TCA_BPF_FLAGS_GEN, TCA_BPF_NAME, TCA_BPF_OPS,
+    Bpf as Wire, BpfFlags, ClassicInsn, Program, TCA_BPF_CLASSID, TCA_BPF_FD, TCA_BPF_FLAGS,
+    TCA_BPF_FLAGS_GEN, TCA_BPF_NAME, TCA_BPF_OPS,
 };
 use tc_proto::msg::{TcMessage, tca};
 use tc_proto::units::{Base, parse_u32};
@@ -17,7 +18,7 @@ use super::bpf_source as source;
 use crate::args::{Args, abbreviates};
 use crate::env::Env;
 use crate::error::Error;
-use crate::kinds::{FilterKind, Pending, Resolved, Show, Target};
+use crate::kinds::{FilterKind, FilterWords, Pending, Resolved, Show, Target};
 use crate::out::Out;
 
 const USAGE: &str = "\
@@ -92,15 +93,14 @@ impl FilterKind for Bpf {
         ]
     }
 
-    fn parse_handle(&self, word: &str) -> Result<u32, Error> {
-        parse_u32(word, Base::Auto).map_err(|e| Error::illegal("handle").hint(e.to_string()))
-    }
-
-    fn parse(&self, args: &mut Args<'_>) -> Result<Option<Box<dyn Pending>>, Error> {
-        if args.left() == 0 {
-            return Ok(None);
+    fn parse(&self, handle: Option<&str>, args: &mut Args<'_>) -> Result<FilterWords, Error> {
+        let handle = handle.map(|word| parse_u32(word, Base::Auto)).transpose();
+        let handle = handle.map_err(|e| Error::illegal("handle").hint(e.to_string()))?;
+        let mut words = FilterWords { handle: handle.unwrap_or_default(), options: None };
+        if args.left() > 0 {
+            words.options = Some(Box::new(parse(args)?));
         }
-        Ok(Some(Box::new(parse(args)?)))
+        Ok(words)
     }
 
     fn describe(&self, options: &[u8]) -> Option<String> {

@@ -7,6 +7,7 @@ use std::os::fd::{AsRawFd, BorrowedFd};
 
 use bitflags::bitflags;
 
+use super::OffloadFlags;
 use crate::error::DecodeError;
 use crate::kind::{Filter, Kind};
 use crate::units::Handle;
@@ -42,27 +43,6 @@ bitflags! {
         /// `TCA_BPF_FLAG_ACT_DIRECT`: the result is the verdict. Extended BPF only; since Linux 4.4.
         #[doc(alias = "TCA_BPF_FLAG_ACT_DIRECT")]
         const DIRECT_ACTION = 1;
-        const _ = !0;
-    }
-
-    /// `TCA_CLS_FLAGS_*`: where a filter runs. Since Linux 4.6.
-    #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-    pub struct OffloadFlags: u32 {
-        /// Not in hardware.
-        #[doc(alias = "TCA_CLS_FLAGS_SKIP_HW")]
-        const SKIP_HW = 1;
-        /// Only in hardware.
-        #[doc(alias = "TCA_CLS_FLAGS_SKIP_SW")]
-        const SKIP_SW = 2;
-        /// It runs in hardware. Set by the kernel, since Linux 4.13.
-        #[doc(alias = "TCA_CLS_FLAGS_IN_HW")]
-        const IN_HW = 4;
-        /// It does not run in hardware. Set by the kernel, since Linux 4.13.
-        #[doc(alias = "TCA_CLS_FLAGS_NOT_IN_HW")]
-        const NOT_IN_HW = 8;
-        /// The driver may explain what it does not take. Since Linux 4.16.
-        #[doc(alias = "TCA_CLS_FLAGS_VERBOSE")]
-        const VERBOSE = 16;
         const _ = !0;
     }
 }

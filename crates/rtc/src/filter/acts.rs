@@ -1,0 +1,81 @@
+//! What a filter does with a packet that matches: the words `action` and `police`.
+
+use tc_proto::msg::tca;
+use tc_proto::wire::RawAttrs;
+use tc_proto::{DecodeError, EncodeError};
+
+use crate::args::Args;
+use crate::env::Env;
+use crate::error::Error;
+use crate::kinds::{Show, Target};
+use crate::out::Out;
+
+/// The words `action …` and `police …` of a filter.
+#[derive(Debug, Default)]
+pub(super) struct Acts {}
+
+/// Actions that are at hand.
+#[derive(Debug, Default)]
+pub(super) struct ReadyActs {}
+
+impl Acts {
+    /// Reads what follows the word `action`, which makes the attribute `attr`. `keyword` is what
+    /// errors call the word.
+    pub(super) fn action(
+        &mut self,
+        args: &mut Args<'_>,
+        keyword: &str,
+        attr: u16,
+    ) -> Result<(), Error> {
+        args.mark(&[tca::OPTIONS, attr]);
+        let hint = "this version of rtc has no actions; they come later";
+        Err(Error::illegal(keyword).at(args.last()).hint(hint))
+    }
+
+    /// Reads what follows the word `police`, which makes the attribute `attr`.
+    pub(super) fn police(&mut self, args: &mut Args<'_>, attr: u16) -> Result<(), Error> {
+        args.mark(&[tca::OPTIONS, attr]);
+        let hint = "this version of rtc has no actions; they come later";
+        Err(Error::illegal("police").at(args.last()).hint(hint))
+    }
+
+    /// Looks up what the words name.
+    pub(super) fn resolve(self, _: &mut dyn Env, _: &Target) -> Result<ReadyActs, Error> {
+        Ok(ReadyActs {})
+    }
+}
+
+impl ReadyActs {
+    /// The list of actions, as the filter sends it.
+    pub(super) fn actions(&self) -> Result<Option<RawAttrs>, EncodeError> {
+        Ok(None)
+    }
+
+    /// The policer of the old form.
+    pub(super) fn police(&self) -> Option<RawAttrs> {
+        None
+    }
+
+    /// What the user asked to be told.
+    pub(super) fn notes(&self) -> &str {
+        ""
+    }
+}
+
+/// Shows the list of actions, each after a line break.
+pub(super) fn print(actions: Option<&RawAttrs>, _: &mut Show<'_>, out: &mut Out<'_>) {
+    if let Some(actions) = actions {
+        crate::actions::print(actions.attrs(), out);
+    }
+}
+
+/// Shows a policer of the old form.
+pub(super) fn print_police(
+    police: &RawAttrs,
+    _: &mut Show<'_>,
+    out: &mut Out<'_>,
+) -> Result<(), DecodeError> {
+    let len = police.as_bytes().len() as u64;
+    out.field("police_len", len, format_args!("[police, len={len}] "));
+    Ok(())
+}
