@@ -1,13 +1,12 @@
 //! The object `qdisc`.
 
 use tc_proto::Handle;
-use tc_proto::client::Error as ClientError;
 use tc_proto::msg::{QdiscRequest, TcMessage, Verb, tca};
 use tc_proto::units::{Base, Estimator, SizeTable, TimeUs, parse_u32};
 
-use super::modify::{Change, unreachable_kernel};
+use super::modify::Change;
 use super::show::{self, Listing};
-use super::{Modify, Session, Step, stab, unknown_command};
+use super::{Modify, Session, Step, ifindex, stab, unknown_command};
 use crate::args::{Args, abbreviates};
 use crate::error::Error;
 use crate::kinds::{self, Pending, Show, Target, cut_name};
@@ -111,15 +110,8 @@ fn modify(verb: Verb, args: &mut Args<'_>, session: &mut Session<'_>) -> Result<
 /// Looks the device up; no name is no device, which the kernel then misses.
 pub(super) fn target(dev: Option<&str>, session: &mut Session<'_>) -> Result<Target, Error> {
     let Some(dev) = dev.filter(|dev| !dev.is_empty()) else { return Ok(Target::default()) };
-    let ifindex = session.env.ifindex(dev).map_err(|e| no_device(dev, &e))?;
+    let ifindex = ifindex(dev, session.env)?;
     Ok(Target { dev: Some(dev.to_owned()), ifindex })
-}
-
-fn no_device(dev: &str, e: &ClientError) -> Error {
-    match e {
-        ClientError::Kernel(_) => Error::new(1, format_args!("Cannot find device \"{dev}\"")),
-        other => unreachable_kernel(other).with_status(1),
-    }
 }
 
 fn parse<'a>(args: &mut Args<'a>) -> Result<Words<'a>, Error> {

@@ -51,7 +51,7 @@ impl Listing<'_> {
 }
 
 /// A listing that the kernel broke off.
-fn terminated(e: &ClientError) -> Error {
+pub(super) fn terminated(e: &ClientError) -> Error {
     match e {
         ClientError::Kernel(_) => refusal(e).line("Dump terminated").with_status(1),
         other => unreachable_kernel(other).with_status(1),
