@@ -1,7 +1,8 @@
 //! The system that a command works on: the kernel's netlink and bpf(2) interfaces.
 
 use std::collections::HashMap;
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
+use std::io::{self, BufRead, IsTerminal};
 
 use tc_bpf_loader::sys::Kernel;
 use tc_proto::client::{Ack, Client, Dump, Error as ClientError, Message, Monitor, Pipeline};
@@ -51,6 +52,15 @@ pub trait Env {
 
     /// The bpf(2) system call.
     fn bpf(&mut self) -> &mut dyn tc_bpf_loader::sys::Bpf;
+
+    /// What `-batch -` reads.
+    fn stdin(&mut self) -> Box<dyn BufRead>;
+
+    /// An environment variable.
+    fn var(&self, name: &str) -> Option<OsString>;
+
+    /// Whether standard output is a terminal.
+    fn shows_on_terminal(&self) -> bool;
 }
 
 /// The running system. Sockets are opened when first used.
@@ -155,5 +165,17 @@ impl Env for System {
 
     fn bpf(&mut self) -> &mut dyn tc_bpf_loader::sys::Bpf {
         &mut self.kernel
+    }
+
+    fn stdin(&mut self) -> Box<dyn BufRead> {
+        Box::new(io::stdin().lock())
+    }
+
+    fn var(&self, name: &str) -> Option<OsString> {
+        std::env::var_os(name)
+    }
+
+    fn shows_on_terminal(&self) -> bool {
+        io::stdout().is_terminal()
     }
 }

@@ -25,13 +25,13 @@ pub mod qdisc;
 mod stats;
 
 use std::ffi::OsString;
-use std::io::{IsTerminal, Write};
+use std::io::Write;
 
 use cmd::{Session, Step};
 use env::Env;
 use error::Error;
 use options::{Color, Options, Parsed};
-use out::{Out, Style};
+use out::{Background, Out, Style};
 
 /// Runs a command line, the program's name first, and returns its exit status.
 ///
@@ -50,8 +50,8 @@ pub fn run(words: &[OsString], env: &mut dyn Env, out: &mut dyn Write, err: &mut
             return e.status();
         }
     };
-    let style = options.style();
-    let mut session = Session { env, options: &options, out: Out::new(out, style), err };
+    let style = options.style(env);
+    let mut session = Session { env, options: &options, style, out: Out::new(out, style), err };
     let result = run_in(&options, rest, &mut session);
     let written = session.out.finish();
     match result {
@@ -95,19 +95,20 @@ fn print(to: &mut dyn Write, text: &str) -> u8 {
 
 impl Options {
     /// What the output looks like.
-    fn style(&self) -> Style {
+    fn style(&self, env: &dyn Env) -> Style {
         let color = match self.color {
             Color::Never => false,
             Color::Always => true,
-            Color::Auto => std::io::stdout().is_terminal(),
+            Color::Auto => env.shows_on_terminal(),
         };
         // See no-color.org.
-        let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+        let no_color = env.var("NO_COLOR").is_some_and(|value| !value.is_empty());
+        let background = || Background::of(&env.var("COLORFGBG").unwrap_or_default());
         Style {
             json: self.json,
             pretty: self.pretty,
             oneline: self.oneline,
-            color: color && !no_color,
+            color: (color && !no_color).then(background),
         }
     }
 }

@@ -20,7 +20,8 @@ const MAX_WORDS: usize = 511;
 /// Runs the commands in `file` (`-` is standard input) and returns the exit status.
 pub(crate) fn run(file: &OsStr, session: &mut Session<'_>) -> u8 {
     if file == "-" {
-        return Batch::new(file, session).run(io::stdin().lock());
+        let input = session.env.stdin();
+        return Batch::new(file, session).run(input);
     }
     match File::open(file) {
         Ok(opened) => Batch::new(file, session).run(BufReader::with_capacity(64 * 1024, opened)),

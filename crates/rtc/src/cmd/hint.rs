@@ -115,7 +115,7 @@ fn no_module(object: &str, kind: &str, prefix: &str, config: &str) -> String {
 
 /// The qdisc at a place, in words.
 fn qdisc_at(ifindex: i32, parent: Handle, env: &mut dyn Env) -> Option<String> {
-    let request = QdiscRequest::list(ifindex, parent, false).ok()?;
+    let request = QdiscRequest::list(ifindex, parent, Handle::UNSPEC, false).ok()?;
     let (dump, _) = env.dump(&request);
     dump.messages()
         .filter_map(|(_, body)| TcMessage::decode(body).ok())

@@ -21,7 +21,7 @@ use crate::args::{Args, abbreviates};
 use crate::env::Env;
 use crate::error::Error;
 use crate::options::Options;
-use crate::out::Out;
+use crate::out::{Out, Style};
 
 pub(crate) use batch::run as run_batch;
 pub(crate) use help::{USAGE, VERSION};
@@ -31,6 +31,7 @@ pub(crate) use modify::Modify;
 pub(crate) struct Session<'a> {
     pub(crate) env: &'a mut dyn Env,
     pub(crate) options: &'a Options,
+    pub(crate) style: Style,
     pub(crate) out: Out<'a>,
     pub(crate) err: &'a mut dyn std::io::Write,
 }
@@ -98,15 +99,21 @@ fn later(args: &mut Args<'_>, _: &mut Session<'_>) -> Result<Step, Error> {
     Err(unknown_object(word).hint(hint))
 }
 
-/// The index of the device of this name.
+/// The index of the device of this name; 0, which is none, for an empty name.
 pub(crate) fn ifindex(dev: &str, env: &mut dyn Env) -> Result<i32, Error> {
     if dev.is_empty() {
         return Ok(0);
     }
-    env.ifindex(dev).map_err(|e| match e {
-        ClientError::Kernel(_) => Error::new(1, format_args!("Cannot find device \"{dev}\"")),
-        other => modify::unreachable_kernel(&other).with_status(1),
-    })
+    match env.ifindex(dev) {
+        Err(ClientError::Kernel(_)) => numbered_device(dev)
+            .ok_or_else(|| Error::new(1, format_args!("Cannot find device \"{dev}\""))),
+        found => found.map_err(|e| modify::unreachable_kernel(&e).with_status(1)),
+    }
+}
+
+/// The index in `if7`, as listings show a device that is gone or in another network namespace.
+fn numbered_device(name: &str) -> Option<i32> {
+    name.strip_prefix("if")?.parse().ok().filter(|index| *index > 0)
 }
 
 /// A word that is no command of the object.

@@ -42,12 +42,12 @@ pub(super) fn run(args: &mut Args<'_>, session: &mut Session<'_>) -> Result<Step
         }
     }
     // Notifications are always shown as text, as tc shows them.
-    session.out.restyle(Style { json: false, ..session.options.style() });
+    session.out.restyle(Style { json: false, ..session.style });
     match file {
         Some(file) => replay(file, session)?,
         None => follow(session)?,
     }
-    session.out.restyle(session.options.style());
+    session.out.restyle(session.style);
     Ok(Step::Done)
 }
 
@@ -75,15 +75,17 @@ fn follow(session: &mut Session<'_>) -> Result<(), Error> {
 
 /// Shows the messages in a file.
 fn replay(file: &OsStr, session: &mut Session<'_>) -> Result<(), Error> {
-    let fail = |e: &std::io::Error| {
+    let fail = |what, e: &std::io::Error| {
         let why = e.raw_os_error().map_or_else(|| e.to_string(), tc_proto::client::errno_text);
-        Error::usage(format_args!("Cannot fopen {}: {why}", file.to_string_lossy()))
+        Error::usage(format_args!("{what}: {why}")).hint(file.to_string_lossy())
     };
-    let mut input = BufReader::new(File::open(file).map_err(|e| fail(&e))?);
+    let unreadable = |e| fail("rtnl_from_file: fread", &e);
+    let file = File::open(file).map_err(|e| fail("Cannot fopen", &e))?;
+    let mut input = BufReader::new(file);
     loop {
         let mut head = Vec::new();
         let wanted = NetlinkHeader::LEN as u64;
-        input.by_ref().take(wanted).read_to_end(&mut head).map_err(|e| fail(&e))?;
+        input.by_ref().take(wanted).read_to_end(&mut head).map_err(unreadable)?;
         if head.is_empty() {
             return Ok(());
         }
@@ -92,7 +94,7 @@ fn replay(file: &OsStr, session: &mut Session<'_>) -> Result<(), Error> {
         let wanted = align(header.len as usize).checked_sub(NetlinkHeader::LEN);
         let wanted = wanted.ok_or_else(malformed)? as u64;
         let mut body = Vec::new();
-        input.by_ref().take(wanted).read_to_end(&mut body).map_err(|e| fail(&e))?;
+        input.by_ref().take(wanted).read_to_end(&mut body).map_err(unreadable)?;
         if body.len() as u64 != wanted {
             return Err(malformed());
         }

@@ -184,7 +184,8 @@ fn parse<'a>(args: &mut Args<'a>) -> Result<Words<'a>, Error> {
 /// The kind; what follows is its own.
 fn kind<'a>(word: &'a str, args: &mut Args<'a>, words: &mut Words<'a>) -> Result<(), Error> {
     let name = cut_name(word);
-    words.kind = Some(name);
+    // An empty word is the end of the common words, but no kind.
+    words.kind = Some(name).filter(|name| !name.is_empty());
     args.mark(&[tca::KIND]);
     args.mark(&[tca::OPTIONS]);
     match kinds::qdisc(name).and_then(|kind| kind.parse(args)) {
@@ -242,29 +243,37 @@ struct Narrow {
     invisible: bool,
 }
 
+impl Narrow {
+    /// Takes a word that says which qdisc; there may be only one.
+    fn place(&mut self, word: &str, args: &Args<'_>) -> Result<&mut Self, Error> {
+        match (self.parent, self.handle) {
+            (Some(_), _) => Err(wrong(args, word, "parent is already specified")),
+            (None, Some(_)) => Err(wrong(args, word, "handle is already specified")),
+            (None, None) => Ok(self),
+        }
+    }
+}
+
 fn list(args: &mut Args<'_>, session: &mut Session<'_>) -> Result<Step, Error> {
     let mut narrow = Narrow::default();
-    let taken = |args: &Args<'_>, word: &str, what: &str| {
-        wrong(args, word, &format!("{what} is already specified"))
-    };
     while let Some(word) = args.word()? {
         match word {
             "dev" => narrow.dev = Some(cut_name(args.value()?).to_owned()),
-            "root" | "ingress" | "clsact" | "parent" if narrow.parent.is_some() => {
-                return Err(taken(args, word, "parent"));
-            }
-            "root" => narrow.parent = Some(Handle::ROOT),
-            "ingress" | "clsact" => narrow.parent = Some(Handle::INGRESS),
-            "parent" => {
+            "root" => narrow.place(word, args)?.parent = Some(Handle::ROOT),
+            "ingress" | "clsact" => narrow.place(word, args)?.parent = Some(Handle::INGRESS),
+            _ if abbreviates(word, "parent") => {
+                narrow.place(word, args)?;
                 let value = args.value()?;
                 let parent = Handle::parse_classid(value);
-                narrow.parent = Some(parent.map_err(|_| wrong(args, value, "invalid parent ID"))?);
+                let parent = parent.map_err(|_| wrong(args, value, "invalid parent ID"))?;
+                narrow.parent = Some(parent).filter(|parent| *parent != Handle::UNSPEC);
             }
-            "handle" if narrow.handle.is_some() => return Err(taken(args, word, "handle")),
-            "handle" => {
+            _ if abbreviates(word, "handle") => {
+                narrow.place(word, args)?;
                 let value = args.value()?;
                 let handle = Handle::parse_qdisc_handle(value);
-                narrow.handle = Some(handle.map_err(|_| wrong(args, value, "invalid handle ID"))?);
+                let handle = handle.map_err(|_| wrong(args, value, "invalid handle ID"))?;
+                narrow.handle = Some(handle).filter(|handle| *handle != Handle::UNSPEC);
             }
             "invisible" => narrow.invisible = true,
             _ if abbreviates(word, "help") => session.complain(USAGE),
@@ -276,15 +285,19 @@ fn list(args: &mut Args<'_>, session: &mut Session<'_>) -> Result<Step, Error> {
     }
     narrow.ifindex = target(narrow.dev.as_deref(), session)?.ifindex;
     let parent = narrow.parent.unwrap_or_default();
-    let request = QdiscRequest::list(narrow.ifindex, parent, narrow.invisible);
+    let handle = narrow.handle.unwrap_or_default();
+    let request = QdiscRequest::list(narrow.ifindex, parent, handle, narrow.invisible);
     let fits = |message: &TcMessage<'_>| {
         let header = &message.header;
         (narrow.ifindex == 0 || header.ifindex == narrow.ifindex)
             && narrow.parent.is_none_or(|parent| header.parent == parent)
             && narrow.handle.is_none_or(|handle| header.handle == handle)
     };
-    let listing =
-        Listing { request: request.map_err(show::unencodable)?, named: narrow.dev.is_none() };
+    let listing = Listing {
+        request: request.map_err(show::unencodable)?,
+        named: narrow.dev.is_none(),
+        block: None,
+    };
     listing.run(session, fits, |message, show, out| {
         print(message, narrow.ifindex, &[], show, out);
     })?;

@@ -273,7 +273,8 @@ impl Resolved for Ready {
                 wire.program = Some(Program::Extended(fd.as_fd()));
                 wire.name = Some(name.clone());
             }
-            None => {}
+            // Without a program tc sends an empty one.
+            None => wire.program = Some(Program::Classic(Vec::new())),
         }
         // What the bytes refer to is the descriptor in `self`.
         Options::encoded(&wire)

@@ -7,7 +7,7 @@
 //!
 //! let mut client = Client::open()?;
 //! let ifindex = client.link_index("eth0")?;
-//! let request = QdiscRequest::list(ifindex as i32, Handle::UNSPEC, false)?;
+//! let request = QdiscRequest::list(ifindex as i32, Handle::UNSPEC, Handle::UNSPEC, false)?;
 //! for (_header, body) in client.dump(&request)?.messages() {
 //!     let qdisc = TcMessage::decode(body)?;
 //!     println!("{:?} {}", qdisc.kind(), qdisc.header.handle);
