@@ -5,7 +5,7 @@ use crate::env::Env;
 use crate::error::Error;
 use crate::options::Options;
 use crate::out::Out;
-use crate::{filter, qdisc};
+use crate::{action, filter, qdisc};
 use tc_proto::msg::TcMessage;
 use tc_proto::{DecodeError, EncodeError};
 
@@ -24,6 +24,9 @@ pub const QDISCS: &[&dyn QdiscKind] = &[
 /// The kinds of filters, sorted by name.
 pub const FILTERS: &[&dyn FilterKind] =
     &[&filter::bpf::Bpf, &filter::fw::Fw, &filter::matchall::Matchall, &filter::u32::U32];
+
+/// The kinds of actions, sorted by name.
+pub const ACTIONS: &[&dyn ActionKind] = &[&action::gact::Gact, &action::mirred::Mirred];
 
 /// What a listing needs beside the message.
 pub struct Show<'a> {
@@ -153,6 +156,25 @@ pub trait FilterKind: Sync {
     ) -> Result<(), DecodeError>;
 }
 
+/// What the command knows of a kind of action.
+pub trait ActionKind: Sync {
+    /// The name in `TCA_ACT_KIND`.
+    fn name(&self) -> &'static str;
+
+    /// The usage, for standard error.
+    fn usage(&self) -> &'static str;
+
+    /// The words that its parser takes, for completions.
+    fn words(&self) -> &'static [&'static str];
+
+    /// Reads the words after the kind, at least one, and leaves those that are not its own: they
+    /// belong to the list.
+    fn parse(&self, args: &mut Args<'_>) -> Result<Box<dyn Pending>, Error>;
+
+    /// Shows the options, from the kind's name to the line break after the last of them.
+    fn print(&self, _: &[u8], _: &mut Show<'_>, _: &mut Out<'_>) -> Result<(), DecodeError>;
+}
+
 /// The kind of qdisc of this name.
 pub fn qdisc(name: &str) -> Option<&'static dyn QdiscKind> {
     find(QDISCS, name, QdiscKind::name)
@@ -161,6 +183,11 @@ pub fn qdisc(name: &str) -> Option<&'static dyn QdiscKind> {
 /// The kind of filter of this name.
 pub fn filter(name: &str) -> Option<&'static dyn FilterKind> {
     find(FILTERS, name, FilterKind::name)
+}
+
+/// The kind of action of this name.
+pub fn action(name: &str) -> Option<&'static dyn ActionKind> {
+    find(ACTIONS, name, ActionKind::name)
 }
 
 fn find<T: ?Sized>(
@@ -192,6 +219,9 @@ mod tests {
         }
         for kind in FILTERS {
             assert_eq!(filter(kind.name()).map(FilterKind::name), Some(kind.name()));
+        }
+        for kind in ACTIONS {
+            assert_eq!(action(kind.name()).map(ActionKind::name), Some(kind.name()));
         }
     }
 

@@ -11,7 +11,7 @@
 //! kinds share, then the kind's own parser, found in the tables of [`kinds`]. All that is pure.
 //! What it returns is resolved against the [`env`], encoded and sent.
 
-mod actions;
+pub mod action;
 pub mod args;
 mod cmd;
 pub mod env;

@@ -16,6 +16,7 @@
 //! * **One bad entry never spoils the rest.** A message keeps its options as raw bytes and decodes
 //!   them per kind, when asked.
 
+pub mod action;
 #[cfg(feature = "client")]
 pub mod client;
 pub mod error;
@@ -27,6 +28,6 @@ pub mod units;
 pub mod wire;
 
 pub use error::{DecodeError, EncodeError};
-pub use kind::{Filter, Kind, Options, Qdisc};
+pub use kind::{Action, Filter, Kind, Options, Qdisc};
 pub use msg::{TcHeader, TcMessage};
 pub use units::Handle;

@@ -31,6 +31,7 @@ pub(super) fn find(modify: &Modify, e: &ClientError, env: &mut dyn Env) -> Optio
     match &modify.change {
         Change::Qdisc(verb, request) => qdisc(*verb, request, said, e, dev, env),
         Change::Filter(verb, request) => filter(*verb, request, said, e, dev, env),
+        Change::Actions(_) => None,
     }
 }
 

@@ -6,7 +6,7 @@ use tc_proto::EncodeError;
 use tc_proto::client::{Ack, Error as ClientError, KernelError, errno_text};
 use tc_proto::msg::{ExtAck, FilterRequest, QdiscRequest, Request, Verb, flags};
 
-use super::{Session, filter, hint, monitor};
+use super::{Session, actions, filter, hint, monitor};
 use crate::args::Marks;
 use crate::error::Error;
 use crate::kinds::{Resolved, Target};
@@ -24,6 +24,7 @@ pub(crate) struct Modify {
 pub(super) enum Change {
     Qdisc(Verb, QdiscRequest<'static>),
     Filter(Verb, FilterRequest<'static>),
+    Actions(actions::Command),
 }
 
 impl Modify {
@@ -39,6 +40,7 @@ impl Modify {
                 FilterRequest { options: options.or(filter.options.clone()), ..filter.clone() }
                     .encode(*verb)?
             }
+            Change::Actions(command) => command.request()?,
         };
         if self.echo {
             request.add_flags(flags::ECHO);
@@ -77,10 +79,11 @@ impl Modify {
     }
 
     fn explain(&self, e: &ClientError, session: &mut Session<'_>) -> Error {
-        let mut error = refusal(e);
-        if let Change::Filter(..) = self.change {
-            error = error.line(filter::TALKING);
-        }
+        let mut error = match &self.change {
+            Change::Qdisc(..) => refusal(e),
+            Change::Filter(..) => refusal(e).line(filter::TALKING),
+            Change::Actions(command) => command.refused(e),
+        };
         if let Some(word) = e.kernel().and_then(|k| self.blame(k)) {
             error = error.at(word..word + 1);
         }

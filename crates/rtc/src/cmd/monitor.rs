@@ -10,7 +10,7 @@ use tc_proto::msg::{ActionMessage, MessageType, NetlinkHeader, TcMessage, flags}
 use tc_proto::wire::align;
 
 use super::modify::unreachable_kernel;
-use super::{Session, Step, chain, class, filter, qdisc};
+use super::{Session, Step, actions, chain, class, filter, qdisc};
 use crate::args::{Args, abbreviates};
 use crate::env::Env;
 use crate::error::Error;
@@ -159,7 +159,7 @@ pub(super) fn show(
     match message_type {
         MessageType::NEW_ACTION | MessageType::DEL_ACTION => {
             if let Ok(message) = ActionMessage::decode(body) {
-                show_actions(message_type, &message, out);
+                actions::print_event(header, &message, &mut show, out);
             }
             return;
         }
@@ -181,12 +181,4 @@ pub(super) fn show(
         }
         _ => {}
     });
-}
-
-/// Shows which actions came or went.
-fn show_actions(message_type: MessageType, message: &ActionMessage<'_>, out: &mut Out<'_>) {
-    let verb = if message_type == MessageType::DEL_ACTION { "Deleted" } else { "Added" };
-    out.text(format_args!("{verb} action "));
-    crate::actions::print(message.actions(), out);
-    out.newline();
 }

@@ -1,13 +1,12 @@
 //! The object `qdisc`.
 
 use tc_proto::Handle;
-use tc_proto::client::Error as ClientError;
 use tc_proto::msg::{QdiscRequest, TcMessage, Verb, tca};
 use tc_proto::units::{Base, Estimator, SizeTable, TimeUs, parse_u32};
 
-use super::modify::{Change, unreachable_kernel};
+use super::modify::Change;
 use super::show::{self, Listing};
-use super::{Modify, Session, Step, stab, unknown_command};
+use super::{Modify, Session, Step, ifindex, stab, unknown_command};
 use crate::args::{Args, abbreviates};
 use crate::error::Error;
 use crate::kinds::{self, Pending, Show, Target, cut_name};
@@ -111,20 +110,8 @@ fn modify(verb: Verb, args: &mut Args<'_>, session: &mut Session<'_>) -> Result<
 /// Looks the device up; no name is no device, which the kernel then misses.
 pub(super) fn target(dev: Option<&str>, session: &mut Session<'_>) -> Result<Target, Error> {
     let Some(dev) = dev.filter(|dev| !dev.is_empty()) else { return Ok(Target::default()) };
-    let ifindex = match session.env.ifindex(dev) {
-        Err(ClientError::Kernel(_)) => numbered_device(dev).ok_or_else(|| no_device(dev))?,
-        found => found.map_err(|e| unreachable_kernel(&e).with_status(1))?,
-    };
+    let ifindex = ifindex(dev, session.env)?;
     Ok(Target { dev: Some(dev.to_owned()), ifindex })
-}
-
-/// The index in `if7`, as listings show a device that is gone or in another network namespace.
-fn numbered_device(name: &str) -> Option<i32> {
-    name.strip_prefix("if")?.parse().ok().filter(|index| *index > 0)
-}
-
-fn no_device(dev: &str) -> Error {
-    Error::new(1, format_args!("Cannot find device \"{dev}\""))
 }
 
 fn parse<'a>(args: &mut Args<'a>) -> Result<Words<'a>, Error> {
@@ -256,34 +243,37 @@ struct Narrow {
     invisible: bool,
 }
 
+impl Narrow {
+    /// Takes a word that says which qdisc; there may be only one.
+    fn place(&mut self, word: &str, args: &Args<'_>) -> Result<&mut Self, Error> {
+        match (self.parent, self.handle) {
+            (Some(_), _) => Err(wrong(args, word, "parent is already specified")),
+            (None, Some(_)) => Err(wrong(args, word, "handle is already specified")),
+            (None, None) => Ok(self),
+        }
+    }
+}
+
 fn list(args: &mut Args<'_>, session: &mut Session<'_>) -> Result<Step, Error> {
     let mut narrow = Narrow::default();
-    let taken = |args: &Args<'_>, word: &str, what: &str| {
-        wrong(args, word, &format!("{what} is already specified"))
-    };
     while let Some(word) = args.word()? {
         match word {
             "dev" => narrow.dev = Some(cut_name(args.value()?).to_owned()),
-            "root" | "ingress" | "clsact" if narrow.parent.is_some() => {
-                return Err(taken(args, word, "parent"));
-            }
-            "root" => narrow.parent = Some(Handle::ROOT),
-            "ingress" | "clsact" => narrow.parent = Some(Handle::INGRESS),
+            "root" => narrow.place(word, args)?.parent = Some(Handle::ROOT),
+            "ingress" | "clsact" => narrow.place(word, args)?.parent = Some(Handle::INGRESS),
             _ if abbreviates(word, "parent") => {
-                if narrow.parent.is_some() {
-                    return Err(taken(args, word, "parent"));
-                }
+                narrow.place(word, args)?;
                 let value = args.value()?;
                 let parent = Handle::parse_classid(value);
-                narrow.parent = Some(parent.map_err(|_| wrong(args, value, "invalid parent ID"))?);
+                let parent = parent.map_err(|_| wrong(args, value, "invalid parent ID"))?;
+                narrow.parent = Some(parent).filter(|parent| *parent != Handle::UNSPEC);
             }
             _ if abbreviates(word, "handle") => {
-                if narrow.handle.is_some() {
-                    return Err(taken(args, word, "handle"));
-                }
+                narrow.place(word, args)?;
                 let value = args.value()?;
                 let handle = Handle::parse_qdisc_handle(value);
-                narrow.handle = Some(handle.map_err(|_| wrong(args, value, "invalid handle ID"))?);
+                let handle = handle.map_err(|_| wrong(args, value, "invalid handle ID"))?;
+                narrow.handle = Some(handle).filter(|handle| *handle != Handle::UNSPEC);
             }
             "invisible" => narrow.invisible = true,
             _ if abbreviates(word, "help") => session.complain(USAGE),

@@ -22,25 +22,25 @@ Corrects the sizes of packets for what the link layer adds to them:
 pub(super) fn parse(args: &mut Args<'_>) -> Result<SizeTable, Error> {
     let mut spec = StabParams::default();
     while let Some(word) = args.word()? {
-        let mut number = |name: &str, keyword: &str| -> Result<u32, Error> {
-            let value = args.value()?;
+        let mut number = |name: &str, keyword: &str, before: u32| -> Result<u32, Error> {
+            let value = once(keyword, before != 0, args)?;
             let wrong = |_| Error::wrong(&format!("invalid {name}"), keyword).at(args.last());
             parse_u32(value, Base::Ten).map_err(wrong)
         };
         if abbreviates(word, "help") {
             return Err(Error::invalid(USAGE));
         } else if abbreviates(word, "mtu") {
-            spec.mtu = number("mtu", "mtu")?;
+            spec.mtu = number("mtu", "mtu", spec.mtu)?;
         } else if abbreviates(word, "mpu") {
-            spec.mpu = number("mpu", "mpu")?;
+            spec.mpu = number("mpu", "mpu", spec.mpu)?;
         } else if abbreviates(word, "overhead") {
-            let value = args.value()?;
+            let value = once("overhead", spec.overhead != 0, args)?;
             let wrong = |_| Error::wrong("invalid overhead", "overhead").at(args.last());
             spec.overhead = parse_i32(value, Base::Ten).map_err(wrong)?;
         } else if abbreviates(word, "tsize") {
-            spec.tsize = number("table size", "tsize")?;
+            spec.tsize = number("table size", "tsize", spec.tsize)?;
         } else if abbreviates(word, "linklayer") {
-            let value = args.value()?;
+            let value = once("linklayer", spec.linklayer != LinkLayer::UNSPEC, args)?;
             let wrong = |_| Error::wrong("invalid linklayer", "linklayer").at(args.last());
             spec.linklayer = LinkLayer::parse(value).map_err(wrong)?;
         } else {
@@ -54,6 +54,15 @@ pub(super) fn parse(args: &mut Args<'_>) -> Result<SizeTable, Error> {
         return Err(Error::invalid("").at(args.last()).hint(hint));
     }
     SizeTable::compute(spec).map_err(|e| Error::invalid(e).at(args.last()))
+}
+
+/// Takes the value of a word that may come only once.
+fn once<'a>(keyword: &str, twice: bool, args: &mut Args<'a>) -> Result<&'a str, Error> {
+    let value = args.value()?;
+    if twice {
+        return Err(Error::duplicate(keyword, value).at(args.last()));
+    }
+    Ok(value)
 }
 
 /// Shows a table's parameters.

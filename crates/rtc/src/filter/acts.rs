@@ -4,6 +4,7 @@ use tc_proto::msg::tca;
 use tc_proto::wire::RawAttrs;
 use tc_proto::{DecodeError, EncodeError};
 
+use crate::action::{self, Actions, List};
 use crate::args::Args;
 use crate::env::Env;
 use crate::error::Error;
@@ -12,60 +13,62 @@ use crate::out::Out;
 
 /// The words `action …` and `police …` of a filter.
 #[derive(Debug, Default)]
-pub(super) struct Acts {}
+pub(super) struct Acts {
+    actions: Option<List>,
+}
 
 /// Actions that are at hand.
 #[derive(Debug, Default)]
-pub(super) struct ReadyActs {}
+pub(super) struct ReadyActs {
+    actions: Option<Actions>,
+    notes: String,
+}
 
 impl Acts {
-    /// Reads what follows the word `action`, which makes the attribute `attr`. `keyword` is what
-    /// errors call the word.
+    /// Reads what follows the word `action`, which makes the attribute `attr`. `refusal` is the line
+    /// that ends the errors.
     pub(super) fn action(
         &mut self,
         args: &mut Args<'_>,
-        keyword: &str,
+        refusal: &'static str,
         attr: u16,
     ) -> Result<(), Error> {
         args.mark(&[tca::OPTIONS, attr]);
-        let hint = "this version of rtc has no actions; they come later";
-        Err(Error::illegal(keyword).at(args.last()).hint(hint))
+        self.actions = Some(List::parse(args, refusal)?);
+        Ok(())
     }
 
     /// Reads what follows the word `police`, which makes the attribute `attr`.
     pub(super) fn police(&mut self, args: &mut Args<'_>, attr: u16) -> Result<(), Error> {
         args.mark(&[tca::OPTIONS, attr]);
-        let hint = "this version of rtc has no actions; they come later";
+        let hint = "this version of rtc has no policers; they come later";
         Err(Error::illegal("police").at(args.last()).hint(hint))
     }
 
     /// Looks up what the words name.
-    pub(super) fn resolve(self, _: &mut dyn Env, _: &Target) -> Result<ReadyActs, Error> {
-        Ok(ReadyActs {})
+    pub(super) fn resolve(self, env: &mut dyn Env, target: &Target) -> Result<ReadyActs, Error> {
+        let actions = self.actions.map(|list| list.resolve(env, target)).transpose()?;
+        let notes = actions.as_ref().map(Actions::notes).unwrap_or_default();
+        Ok(ReadyActs { actions, notes })
     }
 }
 
 impl ReadyActs {
     /// The list of actions, as the filter sends it.
     pub(super) fn actions(&self) -> Result<Option<RawAttrs>, EncodeError> {
-        Ok(None)
-    }
-
-    /// The policer of the old form.
-    pub(super) fn police(&self) -> Option<RawAttrs> {
-        None
+        self.actions.as_ref().map(Actions::attrs).transpose()
     }
 
     /// What the user asked to be told.
     pub(super) fn notes(&self) -> &str {
-        ""
+        &self.notes
     }
 }
 
 /// Shows the list of actions, each after a line break.
-pub(super) fn print(actions: Option<&RawAttrs>, _: &mut Show<'_>, out: &mut Out<'_>) {
+pub(super) fn print(actions: Option<&RawAttrs>, show: &mut Show<'_>, out: &mut Out<'_>) {
     if let Some(actions) = actions {
-        crate::actions::print(actions.attrs(), out);
+        action::print(actions.attrs(), show, out);
     }
 }
 
@@ -76,6 +79,6 @@ pub(super) fn print_police(
     out: &mut Out<'_>,
 ) -> Result<(), DecodeError> {
     let len = police.as_bytes().len() as u64;
-    out.field("police_len", len, format_args!("[police, len={len}] "));
+    out.field("police_len", len, format_args!(" police [len={len}] "));
     Ok(())
 }

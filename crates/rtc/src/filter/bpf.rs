@@ -7,14 +7,15 @@ use tc_bpf_loader::cbpf::{self, BytecodeError, SockFilter};
 use tc_bpf_loader::info;
 use tc_proto::filter::OffloadFlags;
 use tc_proto::filter::bpf::{
-    Bpf as Wire, BpfFlags, ClassicInsn, Program, TCA_BPF_CLASSID, TCA_BPF_FD, TCA_BPF_FLAGS,
-    TCA_BPF_FLAGS_GEN, TCA_BPF_NAME, TCA_BPF_OPS,
+    Bpf as Wire, BpfFlags, ClassicInsn, Program, TCA_BPF_ACT, TCA_BPF_CLASSID, TCA_BPF_FD,
+    TCA_BPF_FLAGS, TCA_BPF_FLAGS_GEN, TCA_BPF_NAME, TCA_BPF_OPS,
 };
 use tc_proto::msg::{TcMessage, tca};
 use tc_proto::units::{Base, parse_u32};
 use tc_proto::{DecodeError, EncodeError, Handle, Kind, Options};
 
 use super::bpf_source as source;
+use crate::action::{Actions, List};
 use crate::args::{Args, abbreviates};
 use crate::env::Env;
 use crate::error::Error;
@@ -23,6 +24,7 @@ use crate::out::Out;
 
 const USAGE: &str = "\
 Usage: ... bpf SOURCE [ direct-action ] [ skip_hw | skip_sw ] [ classid CLASSID ]
+          [ action ACTION ... ]
 
 SOURCE is one of:
   object-file FILE [ section NAME ] [ program NAME ] [ verbose ]
@@ -48,6 +50,7 @@ struct Words {
     classid: Option<Handle>,
     direct_action: bool,
     offload: Option<OffloadFlags>,
+    actions: Option<List>,
 }
 
 /// Where the program comes from.
@@ -89,6 +92,7 @@ impl FilterKind for Bpf {
             "skip_sw",
             "classid",
             "flowid",
+            "action",
             "help",
         ]
     }
@@ -144,10 +148,12 @@ fn parse(args: &mut Args<'_>) -> Result<Words, Error> {
             let flag = if hw { OffloadFlags::SKIP_HW } else { OffloadFlags::SKIP_SW };
             words.offload = Some(words.offload.unwrap_or(OffloadFlags::empty()) | flag);
             args.mark(&[tca::OPTIONS, TCA_BPF_FLAGS_GEN]);
-        } else if abbreviates(word, "action") || abbreviates(word, "police") {
-            let keyword = if abbreviates(word, "action") { "action" } else { "police" };
-            let hint = "this version of rtc has no actions; they come later";
-            return Err(Error::illegal(keyword).at(args.last()).hint(hint));
+        } else if abbreviates(word, "action") {
+            args.mark(&[tca::OPTIONS, TCA_BPF_ACT]);
+            words.actions = Some(List::parse(args, "Illegal \"action\"")?);
+        } else if abbreviates(word, "police") {
+            let hint = "this version of rtc has no policers; they come later";
+            return Err(Error::illegal("police").at(args.last()).hint(hint));
         } else if abbreviates(word, "help") {
             return Err(Error::refused(USAGE));
         } else if words.source.is_none() {
@@ -220,7 +226,17 @@ impl Pending for Words {
         let in_hardware_only = self.offload.is_some_and(|o| o.contains(OffloadFlags::SKIP_SW));
         let ifindex = u32::try_from(target.ifindex).ok().filter(|_| in_hardware_only);
         let program = self.source.map(|s| source::resolve(s, ifindex, env)).transpose()?;
+        let actions = self.actions.map(|a| a.resolve(env, target)).transpose()?;
+        let mut notes = match &program {
+            Some(ReadyProgram::Extended { log, .. }) => log.clone(),
+            _ => String::new(),
+        };
+        if let Some(actions) = &actions {
+            notes.push_str(&actions.notes());
+        }
         Ok(Box::new(Ready {
+            actions,
+            notes,
             program,
             classid: self.classid,
             offload: self.offload,
@@ -236,6 +252,8 @@ struct Ready {
     classid: Option<Handle>,
     offload: Option<OffloadFlags>,
     flags: Option<BpfFlags>,
+    actions: Option<Actions>,
+    notes: String,
 }
 
 impl Resolved for Ready {
@@ -244,6 +262,7 @@ impl Resolved for Ready {
             classid: self.classid,
             offload: self.offload,
             flags: self.flags,
+            actions: self.actions.as_ref().map(Actions::attrs).transpose()?,
             ..Wire::default()
         };
         match &self.program {
@@ -262,10 +281,7 @@ impl Resolved for Ready {
     }
 
     fn notes(&self) -> &str {
-        match &self.program {
-            Some(ReadyProgram::Extended { log, .. }) => log,
-            _ => "",
-        }
+        &self.notes
     }
 }
 
@@ -297,7 +313,7 @@ fn print(bpf: &Wire<'_>, show: &mut Show<'_>, out: &mut Out<'_>) {
         print_program(id, bpf.tag, show, out);
     }
     if let Some(actions) = &bpf.actions {
-        crate::actions::print(actions.attrs(), out);
+        crate::action::print(actions.attrs(), show, out);
     }
 }
 

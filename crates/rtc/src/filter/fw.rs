@@ -1,8 +1,6 @@
 //! `fw`: words and output. Wire format: [`tc_proto::filter::fw`].
 
-use tc_proto::filter::fw::{
-    Fw as Wire, TCA_FW_ACT, TCA_FW_CLASSID, TCA_FW_INDEV, TCA_FW_POLICE,
-};
+use tc_proto::filter::fw::{Fw as Wire, TCA_FW_ACT, TCA_FW_CLASSID, TCA_FW_INDEV, TCA_FW_POLICE};
 use tc_proto::msg::{TcMessage, tca};
 use tc_proto::units::{Base, parse_u32};
 use tc_proto::{DecodeError, EncodeError, Kind, Options};
@@ -59,7 +57,7 @@ impl FilterKind for Fw {
             } else if abbreviates(word, "police") {
                 words.acts.police(args, TCA_FW_POLICE)?;
             } else if abbreviates(word, "action") {
-                words.acts.action(args, "fw \"action\"", TCA_FW_ACT)?;
+                words.acts.action(args, "Illegal fw \"action\"", TCA_FW_ACT)?;
             } else if word == "indev" {
                 words.wire.indev = Some(cut_device(args.value()?));
                 args.mark(&[tca::OPTIONS, TCA_FW_INDEV]);
@@ -142,11 +140,7 @@ struct Ready {
 
 impl Resolved for Ready {
     fn options(&self) -> Result<Options<'_>, EncodeError> {
-        Options::encoded(&Wire {
-            actions: self.acts.actions()?,
-            police: self.acts.police(),
-            ..self.wire.clone()
-        })
+        Options::encoded(&Wire { actions: self.acts.actions()?, ..self.wire.clone() })
     }
 
     fn notes(&self) -> &str {

@@ -66,7 +66,7 @@ impl FilterKind for Matchall {
                 words.wire.classid = Some(classid(args)?);
                 args.mark(&[tca::OPTIONS, TCA_MATCHALL_CLASSID]);
             } else if abbreviates(word, "action") {
-                words.acts.action(args, "action", TCA_MATCHALL_ACT)?;
+                words.acts.action(args, "Illegal \"action\"", TCA_MATCHALL_ACT)?;
             } else if word == "help" {
                 return Err(Error::refused(USAGE));
             } else {

@@ -194,7 +194,7 @@ impl Words {
             add_flag(&mut self.wire.offload, flag);
             args.mark(&[tca::OPTIONS, TCA_U32_FLAGS]);
         } else if abbreviates(word, "action") {
-            self.acts.action(args, "action", TCA_U32_ACT)?;
+            self.acts.action(args, "Illegal \"action\"", TCA_U32_ACT)?;
             self.selector.flags |= SelectorFlags::TERMINAL;
         } else if abbreviates(word, "police") {
             self.acts.police(args, TCA_U32_POLICE)?;
@@ -448,11 +448,7 @@ struct Ready {
 
 impl Resolved for Ready {
     fn options(&self) -> Result<Options<'_>, EncodeError> {
-        Options::encoded(&Wire {
-            actions: self.acts.actions()?,
-            police: self.acts.police(),
-            ..self.wire.clone()
-        })
+        Options::encoded(&Wire { actions: self.acts.actions()?, ..self.wire.clone() })
     }
 
     fn notes(&self) -> &str {
