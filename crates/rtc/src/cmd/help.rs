@@ -91,6 +91,7 @@ fn commands(object: &str) -> &'static [&'static str] {
     match object {
         "qdisc" => &["add", "change", "replace", "link", "delete", "show", "help"],
         "filter" => &["add", "change", "replace", "delete", "get", "show", "help"],
+        "chain" => &["add", "delete", "get", "show", "help"],
         "monitor" => &["file", "help"],
         "completions" => &["bash", "fish", "zsh"],
         _ => &[],
@@ -100,7 +101,7 @@ fn commands(object: &str) -> &'static [&'static str] {
 fn common(object: &str) -> &'static [&'static str] {
     match object {
         "qdisc" => qdisc::WORDS,
-        "filter" => filter::WORDS,
+        "filter" | "chain" => filter::WORDS,
         _ => &[],
     }
 }
@@ -108,7 +109,7 @@ fn common(object: &str) -> &'static [&'static str] {
 fn kind_names(object: &str) -> Vec<&'static str> {
     match object {
         "qdisc" => kinds::QDISCS.iter().map(|kind| kind.name()).collect(),
-        "filter" => kinds::FILTERS.iter().map(|kind| kind.name()).collect(),
+        "filter" | "chain" => kinds::FILTERS.iter().map(|kind| kind.name()).collect(),
         _ => Vec::new(),
     }
 }
@@ -116,7 +117,7 @@ fn kind_names(object: &str) -> Vec<&'static str> {
 fn words_of_kind(object: &str, word: &str) -> Option<&'static [&'static str]> {
     match object {
         "qdisc" => kinds::qdisc(word).map(kinds::QdiscKind::words),
-        "filter" => kinds::filter(word).map(kinds::FilterKind::words),
+        "filter" | "chain" => kinds::filter(word).map(kinds::FilterKind::words),
         _ => None,
     }
 }

@@ -2,7 +2,7 @@
 
 use tc_proto::Handle;
 use tc_proto::client::Error as ClientError;
-use tc_proto::msg::{FilterRequest, Hook, QdiscRequest, TcMessage, Verb};
+use tc_proto::msg::{ChainRequest, FilterRequest, Hook, QdiscRequest, TcMessage, Verb};
 
 use super::modify::{Change, Modify};
 use crate::env::Env;
@@ -21,8 +21,11 @@ pub(super) fn find(modify: &Modify, e: &ClientError, env: &mut dyn Env) -> Optio
     let said = kernel.message().unwrap_or_default();
     let dev = modify.target.dev.as_deref();
     let Some(dev) = dev else {
-        let block =
-            matches!(&modify.change, Change::Filter(_, f) if matches!(f.hook, Hook::Block(_)));
+        let block = matches!(
+            &modify.change,
+            Change::Filter(_, FilterRequest { hook: Hook::Block(_), .. })
+                | Change::Chain(_, ChainRequest { hook: Hook::Block(_), .. })
+        );
         return (!block && e.is_not_found()).then(|| "name a device: dev DEV".into());
     };
     if kernel.errno == libc::ENODEV {
@@ -31,7 +34,14 @@ pub(super) fn find(modify: &Modify, e: &ClientError, env: &mut dyn Env) -> Optio
     match &modify.change {
         Change::Qdisc(verb, request) => qdisc(*verb, request, said, e, dev, env),
         Change::Filter(verb, request) => filter(*verb, request, said, e, dev, env),
-        Change::Actions(_) => None,
+        Change::Chain(verb, request) if !said.contains("hain") => {
+            // What is wrong around a chain is wrong around a filter in it.
+            let chain = request.chain;
+            let options = request.template.clone();
+            let inside = FilterRequest { chain, options, ..FilterRequest::new(request.hook) };
+            filter(*verb, &inside, said, e, dev, env)
+        }
+        Change::Chain(..) | Change::Actions(_) => None,
     }
 }
 

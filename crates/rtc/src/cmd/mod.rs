@@ -67,7 +67,7 @@ const OBJECTS: &[Object] = &[
     Object { name: "qdisc", run: qdisc::run },
     Object { name: "class", run: later },
     Object { name: "filter", run: filter::run },
-    Object { name: "chain", run: later },
+    Object { name: "chain", run: chain::run },
     Object { name: "actions", run: actions::run },
     Object { name: "monitor", run: monitor::run },
     Object { name: "exec", run: later },
@@ -95,7 +95,7 @@ fn unknown_object(word: &str) -> Error {
 fn later(args: &mut Args<'_>, _: &mut Session<'_>) -> Result<Step, Error> {
     args.back();
     let word = args.word()?.unwrap_or_default();
-    let hint = "this version of rtc has the objects qdisc, filter, actions and monitor; the others come later";
+    let hint = "this version of rtc has the objects qdisc, filter, chain, actions and monitor; the others come later";
     Err(unknown_object(word).hint(hint))
 }
 

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use tc_proto::EncodeError;
 use tc_proto::client::{Ack, Error as ClientError, KernelError, errno_text};
-use tc_proto::msg::{ExtAck, FilterRequest, QdiscRequest, Request, Verb, flags};
+use tc_proto::msg::{ChainRequest, ExtAck, FilterRequest, QdiscRequest, Request, Verb, flags};
 
 use super::{Session, actions, filter, hint, monitor};
 use crate::args::Marks;
@@ -24,6 +24,7 @@ pub(crate) struct Modify {
 pub(super) enum Change {
     Qdisc(Verb, QdiscRequest<'static>),
     Filter(Verb, FilterRequest<'static>),
+    Chain(Verb, ChainRequest<'static>),
     Actions(actions::Command),
 }
 
@@ -38,6 +39,10 @@ impl Modify {
             }
             Change::Filter(verb, filter) => {
                 FilterRequest { options: options.or(filter.options.clone()), ..filter.clone() }
+                    .encode(*verb)?
+            }
+            Change::Chain(verb, chain) => {
+                ChainRequest { template: options.or(chain.template.clone()), ..chain.clone() }
                     .encode(*verb)?
             }
             Change::Actions(command) => command.request()?,
@@ -81,7 +86,7 @@ impl Modify {
     fn explain(&self, e: &ClientError, session: &mut Session<'_>) -> Error {
         let mut error = match &self.change {
             Change::Qdisc(..) => refusal(e),
-            Change::Filter(..) => refusal(e).line(filter::TALKING),
+            Change::Filter(..) | Change::Chain(..) => refusal(e).line(filter::TALKING),
             Change::Actions(command) => command.refused(e),
         };
         if let Some(word) = e.kernel().and_then(|k| self.blame(k)) {

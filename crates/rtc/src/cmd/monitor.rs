@@ -177,7 +177,7 @@ pub(super) fn show(
             filter::print(&message, &filter::Shown::default(), prefix, &mut show, out);
         }
         MessageType::NEW_CHAIN | MessageType::DEL_CHAIN => {
-            chain::print(&message, prefix, &mut show, out);
+            chain::print(&message, &filter::Shown::default(), prefix, &mut show, out);
         }
         _ => {}
     });
