@@ -25,7 +25,15 @@ pub const QDISCS: &[&dyn QdiscKind] = &[
 pub const FILTERS: &[&dyn FilterKind] = &[&filter::bpf::Bpf];
 
 /// The kinds of actions, sorted by name.
-pub const ACTIONS: &[&dyn ActionKind] = &[&action::gact::Gact, &action::mirred::Mirred];
+pub const ACTIONS: &[&dyn ActionKind] = &[
+    &action::bpf::Bpf,
+    &action::gact::Gact,
+    &action::mirred::Mirred,
+    &action::police::Police,
+    &action::simple::Simple,
+    &action::skbedit::Skbedit,
+    &action::vlan::Vlan,
+];
 
 /// What a listing needs beside the message.
 pub struct Show<'a> {

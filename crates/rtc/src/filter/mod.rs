@@ -1,4 +1,4 @@
 //! Kinds of filters: words and output, a file each.
 
 pub mod bpf;
-mod bpf_source;
+pub(crate) mod bpf_source;
