@@ -82,12 +82,6 @@ impl<'a> Args<'a> {
         self.at.saturating_sub(1)..self.at
     }
 
-    /// The last word taken.
-    pub fn last_word(&self) -> &'a str {
-        let word = self.at.checked_sub(1).and_then(|at| self.words.get(at));
-        word.and_then(|word| word.to_str()).unwrap_or_default()
-    }
-
     /// The place of the next word.
     pub fn next(&self) -> Range<usize> {
         self.at..self.at + 1

@@ -26,7 +26,15 @@ pub const FILTERS: &[&dyn FilterKind] =
     &[&filter::bpf::Bpf, &filter::fw::Fw, &filter::matchall::Matchall, &filter::u32::U32];
 
 /// The kinds of actions, sorted by name.
-pub const ACTIONS: &[&dyn ActionKind] = &[&action::gact::Gact, &action::mirred::Mirred];
+pub const ACTIONS: &[&dyn ActionKind] = &[
+    &action::bpf::Bpf,
+    &action::gact::Gact,
+    &action::mirred::Mirred,
+    &action::police::Police,
+    &action::simple::Simple,
+    &action::skbedit::Skbedit,
+    &action::vlan::Vlan,
+];
 
 /// What a listing needs beside the message.
 pub struct Show<'a> {

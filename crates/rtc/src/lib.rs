@@ -23,6 +23,7 @@ pub mod options;
 pub mod out;
 pub mod qdisc;
 mod stats;
+mod sysfs;
 
 use std::ffi::OsString;
 use std::io::Write;

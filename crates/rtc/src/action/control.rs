@@ -31,29 +31,20 @@ pub(super) fn is_control(word: &str) -> bool {
     WORDS.iter().any(|name| abbreviates(word, name))
 }
 
-/// Reads a verdict; `None`, and nothing is taken, when the next word begins none.
+/// The verdict that a word alone is.
+pub(super) fn plain(word: &str) -> Option<Control> {
+    PLAIN.iter().find(|(name, _)| abbreviates(word, name)).map(|(_, control)| *control)
+}
+
+/// Reads a verdict; `None`, and nothing is taken, when the next word begins none. What is wrong
+/// with its number is an error like a missing word.
 pub(super) fn parse(args: &mut Args<'_>) -> Result<Option<Control>, Error> {
-    let Some(word) = args.peek() else { return Ok(None) };
-    if let Some((_, control)) = PLAIN.iter().find(|(name, _)| abbreviates(word, name)) {
-        args.word()?;
-        return Ok(Some(*control));
-    }
-    if args.take_abbreviation(GOTO) {
-        let chain = args.value()?;
-        if !abbreviates(chain, "chain") {
-            return Err(bad("\"chain index\" expected", args));
-        }
-        let number = operand(args)?.ok_or_else(|| bad("Illegal \"chain index\"", args))?;
-        return Ok(Some(Control::goto_chain(number)));
-    }
-    if args.take_abbreviation(JUMP) {
-        let number = operand(args)?.ok_or_else(|| {
-            let word = args.last_word();
-            bad(&format!("Invalid \"jump count\" ({word})"), args)
-        })?;
-        return Ok(Some(Control::jump(number)));
-    }
-    Ok(None)
+    read(args, |line| Error::usage(format_args!("{line}\n{}", gact::USAGE)))
+}
+
+/// The same with the errors of a kind's parser.
+pub(super) fn parse_quietly(args: &mut Args<'_>) -> Result<Option<Control>, Error> {
+    read(args, |line| Error::refused(line))
 }
 
 /// Reads a verdict that must be there.
@@ -62,18 +53,37 @@ pub(super) fn require(args: &mut Args<'_>) -> Result<Control, Error> {
         Some(control) => Ok(control),
         None => {
             let word = args.value()?;
-            Err(bad(&format!("Bad action type {word}"), args))
+            let lines = format_args!("Bad action type {word}\n{}", gact::USAGE);
+            Err(Error::usage(lines).at(args.last()))
         }
     }
 }
 
-fn operand(args: &mut Args<'_>) -> Result<Option<u32>, Error> {
-    let number = parse_u32(args.value()?, Base::Ten).ok();
-    Ok(number.filter(|number| *number < 1 << 28))
+fn read(args: &mut Args<'_>, bad: impl Fn(&str) -> Error) -> Result<Option<Control>, Error> {
+    let Some(word) = args.peek() else { return Ok(None) };
+    if let Some(control) = plain(word) {
+        args.word()?;
+        return Ok(Some(control));
+    }
+    if args.take_abbreviation(GOTO) {
+        if !abbreviates(args.value()?, "chain") {
+            return Err(bad("\"chain index\" expected").at(args.last()));
+        }
+        let number = operand(args.value()?);
+        let number = number.ok_or_else(|| bad("Illegal \"chain index\"").at(args.last()))?;
+        return Ok(Some(Control::goto_chain(number)));
+    }
+    if args.take_abbreviation(JUMP) {
+        let word = args.value()?;
+        let line = format!("Invalid \"jump count\" ({word})");
+        let number = operand(word).ok_or_else(|| bad(&line).at(args.last()))?;
+        return Ok(Some(Control::jump(number)));
+    }
+    Ok(None)
 }
 
-fn bad(line: &str, args: &Args<'_>) -> Error {
-    Error::usage(format_args!("{line}\n{}", gact::USAGE)).at(args.last())
+fn operand(word: &str) -> Option<u32> {
+    parse_u32(word, Base::Ten).ok().filter(|number| *number < 1 << 28)
 }
 
 /// Shows a verdict between `before` and `after`.

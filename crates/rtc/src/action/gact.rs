@@ -63,6 +63,9 @@ impl ActionKind for Gact {
         let random =
             if args.take_abbreviation("random") { Some(parse_random(args)?) } else { None };
         let index = parse_index(args, "")?;
+        if args.peek().is_some_and(|word| abbreviates(word, "help")) {
+            return Err(Error::usage(USAGE));
+        }
         Ok(Box::new(Plain(Wire {
             head: ActionHead::new(index, control),
             random,

@@ -59,7 +59,7 @@ impl ActionKind for Mirred {
         }
         if abbreviates(word, "index") {
             args.back();
-            let head = ActionHead::new(parse_index(args, "mirred: ")?, Control::PASS);
+            let head = ActionHead::new(parse_index(args, "")?, Control::PASS);
             return Ok(Box::new(Plain(Wire { head, ..Wire::default() })));
         }
         let line = format_args!("mirred option not supported {word}");
@@ -157,7 +157,9 @@ fn parse_direction(egress: bool, args: &mut Args<'_>) -> Result<Box<dyn Pending>
     let direction = if egress { "egress" } else { "ingress" };
     let row = ACTIONS.iter().find(|(d, a, ..)| *d == direction && Some(*a) == found);
     let (action, default) = row.map_or_else(Default::default, |(_, _, a, c)| (*a, *c));
-    let control = control::parse(args)?.unwrap_or(default);
+    // A verdict after a redirection is an action of its own.
+    let verdict = if found == Some("mirror") { control::parse(args)? } else { None };
+    let control = verdict.unwrap_or(default);
     if index.is_some() && args.peek().is_some_and(|word| abbreviates(word, "index")) {
         return Err(Error::refused("mirred: Illegal double index").at(args.next()));
     }

@@ -4,8 +4,13 @@ mod control;
 mod list;
 mod print;
 
+pub mod bpf;
 pub mod gact;
 pub mod mirred;
+pub mod police;
+pub mod simple;
+pub mod skbedit;
+pub mod vlan;
 
 pub use list::{Actions, List};
 pub use print::print;

@@ -4,7 +4,7 @@ use tc_proto::msg::tca;
 use tc_proto::wire::RawAttrs;
 use tc_proto::{DecodeError, EncodeError};
 
-use crate::action::{self, Actions, List};
+use crate::action::{self, Actions, List, police};
 use crate::args::Args;
 use crate::env::Env;
 use crate::error::Error;
@@ -15,12 +15,14 @@ use crate::out::Out;
 #[derive(Debug, Default)]
 pub(super) struct Acts {
     actions: Option<List>,
+    police: Option<police::Words>,
 }
 
 /// Actions that are at hand.
 #[derive(Debug, Default)]
 pub(super) struct ReadyActs {
     actions: Option<Actions>,
+    police: Option<RawAttrs>,
     notes: String,
 }
 
@@ -41,15 +43,16 @@ impl Acts {
     /// Reads what follows the word `police`, which makes the attribute `attr`.
     pub(super) fn police(&mut self, args: &mut Args<'_>, attr: u16) -> Result<(), Error> {
         args.mark(&[tca::OPTIONS, attr]);
-        let hint = "this version of rtc has no policers; they come later";
-        Err(Error::illegal("police").at(args.last()).hint(hint))
+        self.police = Some(police::parse_old(args)?);
+        Ok(())
     }
 
     /// Looks up what the words name.
     pub(super) fn resolve(self, env: &mut dyn Env, target: &Target) -> Result<ReadyActs, Error> {
         let actions = self.actions.map(|list| list.resolve(env, target)).transpose()?;
         let notes = actions.as_ref().map(Actions::notes).unwrap_or_default();
-        Ok(ReadyActs { actions, notes })
+        let police = self.police.map(|police| police.resolve_old(env)).transpose()?;
+        Ok(ReadyActs { actions, police, notes })
     }
 }
 
@@ -57,6 +60,11 @@ impl ReadyActs {
     /// The list of actions, as the filter sends it.
     pub(super) fn actions(&self) -> Result<Option<RawAttrs>, EncodeError> {
         self.actions.as_ref().map(Actions::attrs).transpose()
+    }
+
+    /// The policer of the old form.
+    pub(super) fn police(&self) -> Option<RawAttrs> {
+        self.police.clone()
     }
 
     /// What the user asked to be told.
@@ -72,13 +80,11 @@ pub(super) fn print(actions: Option<&RawAttrs>, show: &mut Show<'_>, out: &mut O
     }
 }
 
-/// Shows a policer of the old form.
+/// Shows a policer of the old form, after a line break.
 pub(super) fn print_police(
     police: &RawAttrs,
-    _: &mut Show<'_>,
+    show: &mut Show<'_>,
     out: &mut Out<'_>,
 ) -> Result<(), DecodeError> {
-    let len = police.as_bytes().len() as u64;
-    out.field("police_len", len, format_args!(" police [len={len}] "));
-    Ok(())
+    police::print_old(police.attrs(), show, out)
 }

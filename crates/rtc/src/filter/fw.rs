@@ -140,7 +140,11 @@ struct Ready {
 
 impl Resolved for Ready {
     fn options(&self) -> Result<Options<'_>, EncodeError> {
-        Options::encoded(&Wire { actions: self.acts.actions()?, ..self.wire.clone() })
+        Options::encoded(&Wire {
+            actions: self.acts.actions()?,
+            police: self.acts.police(),
+            ..self.wire.clone()
+        })
     }
 
     fn notes(&self) -> &str {

@@ -2,7 +2,7 @@
 
 mod acts;
 pub mod bpf;
-mod bpf_source;
+pub(crate) mod bpf_source;
 pub mod fw;
 pub mod matchall;
 pub mod u32;

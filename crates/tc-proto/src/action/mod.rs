@@ -5,10 +5,20 @@
 mod control;
 mod head;
 
+pub mod bpf;
 pub mod gact;
 pub mod mirred;
+pub mod police;
+pub mod simple;
+pub mod skbedit;
+pub mod vlan;
 
+pub use bpf::Bpf;
 pub use control::{Control, Verdict};
 pub use gact::Gact;
 pub use head::{ActionHead, ActionTimes};
 pub use mirred::Mirred;
+pub use police::Police;
+pub use simple::Simple;
+pub use skbedit::Skbedit;
+pub use vlan::Vlan;

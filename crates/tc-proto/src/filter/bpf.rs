@@ -177,13 +177,13 @@ impl Kind for Bpf<'_> {
 impl Filter for Bpf<'_> {}
 
 impl ClassicInsn {
-    fn encode(self) -> [u8; 8] {
+    pub(crate) fn encode(self) -> [u8; 8] {
         let [c0, c1] = self.code.to_ne_bytes();
         let [k0, k1, k2, k3] = self.k.to_ne_bytes();
         [c0, c1, self.jt, self.jf, k0, k1, k2, k3]
     }
 
-    fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
+    pub(crate) fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
         let mut r = Reader::new("sock_filter", bytes);
         Ok(Self { code: r.u16()?, jt: r.u8()?, jf: r.u8()?, k: r.u32()? })
     }

@@ -312,7 +312,9 @@ impl<'a> ActionRequest<'a> {
     /// The message that deletes all actions of a kind that no filter uses.
     pub fn flush(kind: &str) -> Result<Request<'a>, EncodeError> {
         let flags = flags::REQUEST | flags::ACK | flags::ROOT;
-        Self::whole_kind(MessageType::DEL_ACTION, flags, kind, |_| {})
+        Self::whole_kind(MessageType::DEL_ACTION, flags, kind, |w| {
+            w.bytes(TCA_ROOT_FLAGS, &Bitfield32::set(1).encode());
+        })
     }
 
     fn whole_kind(
