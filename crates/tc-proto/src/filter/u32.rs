@@ -368,11 +368,9 @@ fn hex_prefix(text: &str) -> Option<(u32, &str)> {
     let digits = prefixed.unwrap_or(text);
     let end = digits.find(|c: char| !c.is_ascii_hexdigit()).unwrap_or(digits.len());
     let (digits, rest) = digits.split_at_checked(end)?;
-    let number = u64::from_str_radix(digits, 16).or_else(|_| match digits.is_empty() {
-        true => Err(()),
-        false => Ok(u64::MAX),
-    });
-    Some((number.ok()?.try_into().unwrap_or(u32::MAX), rest))
+    // What does not fit is too big for every part.
+    let number = u32::from_str_radix(digits, 16).unwrap_or(u32::MAX);
+    (!digits.is_empty()).then_some((number, rest))
 }
 
 /// As tc prints it: `800:`, `800:7b:`, `800::1`, `none`.
