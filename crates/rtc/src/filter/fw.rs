@@ -114,10 +114,12 @@ fn parse_handle(word: &str) -> Result<(u32, Option<u32>), Error> {
 
 fn print_mark(mark: u32, mask: Option<u32>, out: &mut Out<'_>) {
     out.text(format_args!("handle "));
-    out.field("fw", format!("{mark:#x}"), format_args!("{mark:#x}"));
-    if let Some(mask) = mask.filter(|mask| *mask != u32::MAX) {
-        out.field("mask", format!("{mask:#x}"), format_args!("/{mask:#x}"));
-    }
+    out.object("fw", |out| {
+        out.field("mark", format!("{mark:#x}"), format_args!("{mark:#x}"));
+        if let Some(mask) = mask.filter(|mask| *mask != u32::MAX) {
+            out.field("mask", format!("{mask:#x}"), format_args!("/{mask:#x}"));
+        }
+    });
     out.text(format_args!(" "));
 }
 

@@ -93,7 +93,8 @@ impl FilterKind for Matchall {
             out.field("flowid", classid.to_string(), format_args!("flowid {classid} "));
         }
         if let Some(offload) = matchall.offload {
-            print_offload(offload, "  ", "", out);
+            // Line breaks that -oneline does not replace.
+            print_offload(offload, "\n  ", "", out);
         }
         if let Some(hits) = matchall.hits.filter(|_| show.options.stats > 0) {
             out.field("rule_hit", hits, format_args!(" (rule hit {hits})"));

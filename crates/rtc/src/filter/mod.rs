@@ -63,9 +63,6 @@ fn print_offload(offload: OffloadFlags, before: &str, behind: &str, out: &mut Ou
         [Some(("skip_hw", OffloadFlags::SKIP_HW)), Some(("skip_sw", OffloadFlags::SKIP_SW)), in_hw];
     for (key, flag) in flags.into_iter().flatten() {
         if offload.contains(flag) {
-            if !before.is_empty() {
-                out.newline();
-            }
             out.flag(key, &format!("{before}{key}{behind}"));
         }
     }

@@ -410,6 +410,13 @@ mod tests {
         }
     }
 
+    proptest::proptest! {
+        #[test]
+        fn no_words_panic(line in "(u32|u8|ip src|ip6 dst|ether src|tcp dst|mark)( [-+0-9a-fx.:/]{0,12}| at| nexthdr\\+-?[0-9]{0,10}){0,6}") {
+            let _ = parse(&line);
+        }
+    }
+
     #[test]
     fn the_129th_key_is_one_too_many() {
         let keys = |n: i32| {

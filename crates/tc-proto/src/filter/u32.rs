@@ -489,4 +489,14 @@ mod tests {
         let bytes = [20, 0, 5, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
         assert!(U32::decode(&bytes).is_err());
     }
+
+    proptest::proptest! {
+        #[test]
+        fn no_bytes_panic(bytes: Vec<u8>, sel: Vec<u8>) {
+            let _ = U32::decode(&bytes);
+            let mut attr = vec![];
+            AttrWriter::new(&mut attr).bytes(TCA_U32_SEL, &sel).bytes(TCA_U32_PCNT, &sel);
+            let _ = U32::decode(&attr);
+        }
+    }
 }
