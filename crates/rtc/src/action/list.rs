@@ -29,6 +29,7 @@ pub struct List {
 }
 
 struct Entry {
+    kind: &'static str,
     place: Place,
     options: Box<dyn Pending>,
     tail: Tail,
@@ -49,9 +50,15 @@ struct Tail {
     flags: u32,
 }
 
+struct Ready {
+    kind: &'static str,
+    options: Box<dyn Resolved>,
+    tail: Tail,
+}
+
 /// Actions that can be sent. They hold open what they refer to by number.
 pub struct Actions {
-    entries: Vec<(Box<dyn Resolved>, Tail)>,
+    entries: Vec<Ready>,
 }
 
 impl std::fmt::Debug for List {
@@ -102,7 +109,7 @@ impl List {
             }
             let options = kind.parse(args).map_err(|e| place.blame(e, refusal))?;
             let tail = Tail::parse(args, &mut cookie)?;
-            list.entries.push(Entry { place, options, tail });
+            list.entries.push(Entry { kind: kind.name(), place, options, tail });
         }
         Ok(list)
     }
@@ -115,9 +122,9 @@ impl List {
     /// Looks up the devices and loads the programs.
     pub fn resolve(self, env: &mut dyn Env, target: &Target) -> Result<Actions, Error> {
         let mut entries = Vec::new();
-        for Entry { place, options, tail } in self.entries {
+        for Entry { kind, place, options, tail } in self.entries {
             let options = options.resolve(env, target).map_err(|e| place.blame(e, self.refusal))?;
-            entries.push((options, tail));
+            entries.push(Ready { kind, options, tail });
         }
         Ok(Actions { entries })
     }
@@ -164,7 +171,8 @@ impl Tail {
             let word = args.value()?;
             let found = HW_STATS.iter().find(|(name, _)| abbreviates(word, name));
             let (_, kinds) = found.ok_or_else(|| {
-                Error::wrong(word, "value is invalid\n")
+                Error::wrong(word, "value is invalid")
+                    .line("")
                     .at(args.last())
                     .hint("expected immediate, delayed or disabled")
             })?;
@@ -193,7 +201,8 @@ fn parse_cookie(args: &mut Args<'_>) -> Result<Option<Vec<u8>>, Error> {
     }
     let digits: Option<Vec<u32>> = word.chars().map(|c| c.to_digit(16)).collect();
     let digits = digits.filter(|digits| digits.len() % 2 == 0).ok_or_else(|| {
-        wrong("cookie must be a hex string\n")
+        wrong("cookie must be a hex string")
+            .line("")
             .hint("two hexadecimal digits a byte, 16 bytes at most")
     })?;
     let bytes: Vec<u8> = digits
@@ -208,7 +217,7 @@ impl Actions {
     pub fn specs(&self) -> Result<Vec<ActionSpec<'_>>, EncodeError> {
         self.entries
             .iter()
-            .map(|(options, tail)| {
+            .map(|Ready { options, tail, .. }| {
                 Ok(ActionSpec {
                     cookie: tail.cookie.clone(),
                     hw_stats: tail.hw_stats,
@@ -219,6 +228,11 @@ impl Actions {
             .collect()
     }
 
+    /// The kinds of the actions, in order.
+    pub(crate) fn kinds(&self) -> impl Iterator<Item = &'static str> {
+        self.entries.iter().map(|entry| entry.kind)
+    }
+
     /// The bytes of the list, for an attribute such as `TCA_BPF_ACT`.
     pub fn attrs(&self) -> Result<RawAttrs, EncodeError> {
         ActionSpec::list(&self.specs()?)
@@ -226,6 +240,6 @@ impl Actions {
 
     /// What the user asked to be told, for standard error.
     pub fn notes(&self) -> String {
-        self.entries.iter().map(|(options, _)| options.notes()).collect()
+        self.entries.iter().map(|entry| entry.options.notes()).collect()
     }
 }

@@ -358,9 +358,12 @@ fn print_wire(police: &Wire, show: &mut Show<'_>, out: &mut Out<'_>) {
     out.field("kind", Wire::NAME, format_args!("{} ", Wire::NAME));
     out.field("index", index, format_args!("{index:#x} "));
     let rate = police.rate.as_ref().map_or(Rate(0), |rate| rate.rate);
-    out.field("rate", rate.0, format_args!("rate {} ", rate.display(iec)));
     let burst = psched.xmit_size(rate, police.burst_ticks);
-    out.field("burst", burst.0, format_args!("burst {burst} "));
+    out.text(format_args!("rate {} burst {burst} ", rate.display(iec)));
+    if police.rate.is_some() {
+        out.json("rate", rate.0);
+        out.json("burst", burst.0);
+    }
     let mtu = police.mtu_bytes;
     out.field("mtu", mtu, format_args!("mtu {} ", Size(mtu.into())));
     if show.options.raw {

@@ -55,6 +55,18 @@ impl Command {
         }
     }
 
+    /// The kinds of the actions, each once.
+    pub(super) fn kinds(&self) -> Vec<String> {
+        let mut kinds: Vec<_> = match self {
+            Self::Make(_, actions) => actions.kinds().map(str::to_owned).collect(),
+            Self::Delete(actions) => actions.iter().map(|a| a.options.kind.to_string()).collect(),
+            Self::Flush(kind) => vec![kind.clone()],
+        };
+        kinds.sort_unstable();
+        kinds.dedup();
+        kinds
+    }
+
     /// What tc says after the kernel's refusal, and the status.
     pub(super) fn refused(&self, e: &ClientError) -> Error {
         match self {

@@ -19,6 +19,12 @@ pub(super) fn find(modify: &Modify, e: &ClientError, env: &mut dyn Env) -> Optio
     }
     let kernel = e.kernel()?;
     let said = kernel.message().unwrap_or_default();
+    if said.contains("Failed to load TC action module") {
+        return Some(no_action(&modify.change));
+    }
+    if let Change::Actions(_) = modify.change {
+        return None;
+    }
     let dev = modify.target.dev.as_deref();
     let Some(dev) = dev else {
         let block = matches!(
@@ -114,6 +120,17 @@ fn filter(
         ));
     }
     None
+}
+
+/// A kernel without one of the kinds of actions that it was asked for.
+fn no_action(change: &Change) -> String {
+    match change {
+        Change::Actions(command) => match &*command.kinds() {
+            [kind] => no_module("action", kind, "act", "ACT"),
+            kinds => format!("this kernel lacks one of the actions {}", kinds.join(", ")),
+        },
+        _ => "this kernel lacks one of the actions, or cannot load its module".into(),
+    }
 }
 
 fn no_module(object: &str, kind: &str, prefix: &str, config: &str) -> String {
