@@ -82,6 +82,11 @@ impl<'a> Args<'a> {
         self.at.saturating_sub(1)..self.at
     }
 
+    /// The place of the next word.
+    pub fn next(&self) -> Range<usize> {
+        self.at..self.at + 1
+    }
+
     /// Says that the last word taken made the attribute at `path`.
     pub fn mark(&mut self, path: &[u16]) {
         self.marks.0.push((path.to_vec(), self.at.saturating_sub(1)));

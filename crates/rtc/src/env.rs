@@ -10,9 +10,11 @@ use tc_bpf_loader::sys::Kernel;
 use tc_bpf_loader::{ObjectError, ObjectSpec};
 use tc_proto::client::{Ack, Client, Dump, Error as ClientError, Message, Monitor, Pipeline};
 use tc_proto::msg::Request;
+use tc_proto::units::Psched;
 
 use crate::error::Error;
 use crate::netns;
+use crate::sysfs;
 
 /// What commands need of the system. Parsing needs nothing of it.
 pub trait Env {
@@ -73,6 +75,16 @@ pub trait Env {
 
     /// Whether standard output is a terminal.
     fn shows_on_terminal(&self) -> bool;
+
+    /// The clock of the packet scheduler, in whose ticks messages tell the times of bursts.
+    fn psched(&mut self) -> Psched {
+        Psched::CURRENT
+    }
+
+    /// The speed of a device in Mbit/s, of which `rate 10%` is a share. The error has tc's words.
+    fn link_speed(&mut self, dev: &str) -> Result<u32, Error> {
+        sysfs::unknown_speed(dev)
+    }
 }
 
 /// The running system. Sockets are opened when first used.
@@ -83,6 +95,7 @@ pub struct System {
     indexes: BTreeMap<String, i32>,
     names: BTreeMap<i32, Option<String>>,
     kernel: Kernel,
+    psched: Option<Psched>,
 }
 
 impl System {
@@ -201,5 +214,13 @@ impl Env for System {
 
     fn shows_on_terminal(&self) -> bool {
         io::stdout().is_terminal()
+    }
+
+    fn psched(&mut self) -> Psched {
+        *self.psched.get_or_insert_with(sysfs::psched)
+    }
+
+    fn link_speed(&mut self, dev: &str) -> Result<u32, Error> {
+        sysfs::link_speed(dev)
     }
 }

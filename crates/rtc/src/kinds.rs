@@ -10,7 +10,7 @@ use crate::env::Env;
 use crate::error::Error;
 use crate::options::Options;
 use crate::out::Out;
-use crate::{filter, qdisc};
+use crate::{action, filter, qdisc};
 use tc_proto::msg::TcMessage;
 use tc_proto::{DecodeError, EncodeError};
 
@@ -27,7 +27,19 @@ pub const QDISCS: &[&dyn QdiscKind] = &[
 ];
 
 /// The kinds of filters, sorted by name.
-pub const FILTERS: &[&dyn FilterKind] = &[&filter::bpf::Bpf];
+pub const FILTERS: &[&dyn FilterKind] =
+    &[&filter::bpf::Bpf, &filter::fw::Fw, &filter::matchall::Matchall, &filter::u32::U32];
+
+/// The kinds of actions, sorted by name.
+pub const ACTIONS: &[&dyn ActionKind] = &[
+    &action::bpf::Bpf,
+    &action::gact::Gact,
+    &action::mirred::Mirred,
+    &action::police::Police,
+    &action::simple::Simple,
+    &action::skbedit::Skbedit,
+    &action::vlan::Vlan,
+];
 
 /// What a listing needs beside the message.
 pub struct Show<'a> {
@@ -127,6 +139,15 @@ pub trait QdiscKind: Sync {
     }
 }
 
+/// What a kind of filter makes of its words.
+#[derive(Default)]
+pub struct FilterWords {
+    /// The handle; 0 lets the kernel choose one.
+    pub handle: u32,
+    /// The options; `None` sends none.
+    pub options: Option<Box<dyn Pending>>,
+}
+
 /// What the command knows of a kind of filter.
 pub trait FilterKind: Sync {
     /// The name in `TCA_KIND`.
@@ -138,13 +159,9 @@ pub trait FilterKind: Sync {
     /// The words that its parser takes, for completions.
     fn words(&self) -> &'static [&'static str];
 
-    /// Reads the handle, which means something else in each kind.
-    fn parse_handle(&self, word: &str) -> Result<u32, Error>;
-
-    /// Reads the words after the kind, to the last one. `None`: without words no options are sent.
-    ///
-    /// Touches nothing but the words, and marks them as [`QdiscKind::parse`] does.
-    fn parse(&self, args: &mut Args<'_>) -> Result<Option<Box<dyn Pending>>, Error>;
+    /// Reads the handle, which means something else in each kind, and the words after the kind, to
+    /// the last one. Touches nothing but the words, and marks them as [`QdiscKind::parse`] does.
+    fn parse(&self, handle: Option<&str>, args: &mut Args<'_>) -> Result<FilterWords, Error>;
 
     /// What the filter is, in a few words, when the kind's name says too little.
     fn describe(&self, _: &[u8]) -> Option<String> {
@@ -161,6 +178,25 @@ pub trait FilterKind: Sync {
     ) -> Result<(), DecodeError>;
 }
 
+/// What the command knows of a kind of action.
+pub trait ActionKind: Sync {
+    /// The name in `TCA_ACT_KIND`.
+    fn name(&self) -> &'static str;
+
+    /// The usage, for standard error.
+    fn usage(&self) -> &'static str;
+
+    /// The words that its parser takes, for completions.
+    fn words(&self) -> &'static [&'static str];
+
+    /// Reads the words after the kind, at least one, and leaves those that are not its own: they
+    /// belong to the list.
+    fn parse(&self, args: &mut Args<'_>) -> Result<Box<dyn Pending>, Error>;
+
+    /// Shows the options, from the kind's name to the line break after the last of them.
+    fn print(&self, _: &[u8], _: &mut Show<'_>, _: &mut Out<'_>) -> Result<(), DecodeError>;
+}
+
 /// The kind of qdisc of this name.
 pub fn qdisc(name: &str) -> Option<&'static dyn QdiscKind> {
     find(QDISCS, name, QdiscKind::name)
@@ -169,6 +205,11 @@ pub fn qdisc(name: &str) -> Option<&'static dyn QdiscKind> {
 /// The kind of filter of this name.
 pub fn filter(name: &str) -> Option<&'static dyn FilterKind> {
     find(FILTERS, name, FilterKind::name)
+}
+
+/// The kind of action of this name.
+pub fn action(name: &str) -> Option<&'static dyn ActionKind> {
+    find(ACTIONS, name, ActionKind::name)
 }
 
 fn find<T: ?Sized>(
@@ -200,6 +241,9 @@ mod tests {
         }
         for kind in FILTERS {
             assert_eq!(filter(kind.name()).map(FilterKind::name), Some(kind.name()));
+        }
+        for kind in ACTIONS {
+            assert_eq!(action(kind.name()).map(ActionKind::name), Some(kind.name()));
         }
     }
 

@@ -37,7 +37,7 @@
 //! fuzzing harness and the comparisons with recorded output of tc bring their own.
 #![cfg_attr(doctest, doc = include_str!("../README.md"))]
 
-mod actions;
+pub mod action;
 pub mod args;
 mod cmd;
 pub mod env;
@@ -49,6 +49,7 @@ pub mod options;
 pub mod out;
 pub mod qdisc;
 mod stats;
+mod sysfs;
 
 use std::ffi::OsString;
 use std::io::{self, Write};

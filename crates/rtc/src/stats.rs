@@ -18,7 +18,8 @@ pub(crate) fn print(stats: &Stats<'_>, prefix: &str, options: &Options, out: &mu
         out.field("overlimits", queue.overlimits, format_args!("overlimits {} ", queue.overlimits));
         out.field("requeues", queue.requeues, format_args!("requeues {}) ", queue.requeues));
     }
-    if let (Some(all), Some(hw)) = (stats.basic, stats.basic_hw) {
+    let hw = stats.basic_hw.filter(|hw| *hw != BasicStats::default());
+    if let (Some(all), Some(hw)) = (stats.basic, hw) {
         let sw = BasicStats {
             bytes: all.bytes.saturating_sub(hw.bytes),
             packets: all.packets.saturating_sub(hw.packets),
@@ -35,16 +36,15 @@ pub(crate) fn print(stats: &Stats<'_>, prefix: &str, options: &Options, out: &mu
     }
     if stats.rate.is_some() || stats.queue.is_some() {
         out.newline();
-        out.text(format_args!("{prefix}"));
     }
     if let Some(rate) = stats.rate {
         let shown = Rate(rate.bps);
-        out.field("rate", rate.bps, format_args!("rate {} ", shown.display(options.iec)));
-        out.field("pps", rate.pps, format_args!("{}pps ", rate.pps));
+        out.field("rate", rate.bps, format_args!("{prefix}rate {} ", shown.display(options.iec)));
+        out.field("pps", rate.pps, format_args!("{}pps", rate.pps));
     }
     if let Some(queue) = stats.queue {
         let backlog = Size(queue.backlog.into());
-        out.field("backlog", queue.backlog, format_args!("backlog {backlog}"));
+        out.field("backlog", queue.backlog, format_args!("{prefix}backlog {backlog}"));
         out.field("qlen", queue.qlen, format_args!(" {}p", queue.qlen));
         out.text(format_args!(" requeues {}", queue.requeues));
     }

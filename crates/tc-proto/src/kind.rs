@@ -45,6 +45,9 @@ pub trait Qdisc: Kind {}
 /// A kind of filter (classifier).
 pub trait Filter: Kind {}
 
+/// A kind of action.
+pub trait Action: Kind {}
+
 /// A kind's name and its options as bytes, decoded when asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Options<'a> {

@@ -124,6 +124,7 @@
 //! ```
 #![cfg_attr(doctest, doc = include_str!("../README.md"))]
 
+pub mod action;
 #[cfg(feature = "client")]
 pub mod client;
 pub mod error;
@@ -135,6 +136,6 @@ pub mod units;
 pub mod wire;
 
 pub use error::{DecodeError, EncodeError};
-pub use kind::{Filter, Kind, Options, Qdisc};
+pub use kind::{Action, Filter, Kind, Options, Qdisc};
 pub use msg::{TcHeader, TcMessage};
 pub use units::Handle;

@@ -1,8 +1,11 @@
 //! The object `filter`.
 
-use tc_proto::Handle;
-use tc_proto::msg::{FilterRequest, Hook, Info, TcHeader, TcMessage, Verb, tca};
+use tc_proto::msg::{
+    BasicStats, ChainRequest, FilterRequest, Hook, Info, Request, Stats, TcHeader, TcMessage, Verb,
+    tca,
+};
 use tc_proto::units::{Base, Estimator, Protocol, parse_u16, parse_u32};
+use tc_proto::{EncodeError, Handle};
 
 use super::modify::{Change, refusal};
 use super::qdisc::{estimator, target};
@@ -12,6 +15,9 @@ use crate::args::{Args, abbreviates};
 use crate::error::Error;
 use crate::kinds::{self, Pending, Show, Target, cut_name};
 use crate::out::{Out, Paint};
+
+/// What tc says when a question does not say where to look.
+pub(super) const NO_PLACE: &str = "Must specify netdevice \"dev\" or block index \"block\"";
 
 /// What tc says after a refusal.
 pub(super) const TALKING: &str = "We have an error talking to the kernel";
@@ -47,18 +53,18 @@ pub(super) const WORDS: &[&str] = &[
 
 /// The words that all filter commands share.
 #[derive(Default)]
-struct Words<'a> {
-    dev: Option<&'a str>,
+pub(super) struct Words<'a> {
+    pub(super) dev: Option<&'a str>,
     block: Option<u32>,
     parent: Option<Handle>,
     prio: Option<u32>,
     protocol: Option<Protocol>,
     chain: Option<u32>,
-    handle: Option<&'a str>,
+    pub(super) handle: Option<&'a str>,
     handle_number: u32,
     estimator: Option<Estimator>,
-    kind: Option<&'a str>,
-    options: Option<Box<dyn Pending>>,
+    pub(super) kind: Option<&'a str>,
+    pub(super) options: Option<Box<dyn Pending>>,
 }
 
 /// What a command makes of a word.
@@ -98,10 +104,7 @@ fn help(session: &mut Session<'_>) -> Step {
 fn modify(verb: Verb, args: &mut Args<'_>, session: &mut Session<'_>) -> Result<Step, Error> {
     let Some(mut words) = parse(args, Command::Modify)? else { return Ok(help(session)) };
     let target = target(words.dev, session)?;
-    words.parse_kind(args)?;
-    if words.handle.is_some() && words.kind.is_none() {
-        return Err(Error::invalid("Must specify filter type when using \"handle\""));
-    }
+    words.parse_kind_of_handle(args)?;
     let default = match verb {
         Verb::Add | Verb::Replace => Protocol::ALL,
         _ => Protocol::default(),
@@ -128,6 +131,28 @@ impl Words<'_> {
         }
     }
 
+    /// The request about the chain that the words name.
+    pub(super) fn chain_request<'o>(&self, target: &Target) -> ChainRequest<'o> {
+        let FilterRequest { hook, info, chain, options, .. } =
+            self.request(target, Protocol::default());
+        ChainRequest { hook, info, chain, template: options }
+    }
+
+    /// What the answer to a question about just this does not repeat.
+    pub(super) fn shown(&self, target: &Target) -> Shown {
+        Shown { ifindex: target.ifindex, block: self.block, ..Shown::default() }
+    }
+
+    /// Whether the words name a parent, as every question must.
+    pub(super) fn has_parent(&self) -> bool {
+        self.parent.unwrap_or_default() != Handle::UNSPEC
+    }
+
+    /// Whether the words say where to look.
+    pub(super) fn has_place(&self) -> bool {
+        self.dev.is_some() || self.block.is_some()
+    }
+
     fn request<'o>(&self, target: &Target, protocol: Protocol) -> FilterRequest<'o> {
         FilterRequest {
             info: Info {
@@ -146,13 +171,13 @@ impl Words<'_> {
 
 /// Which commands read a filter's words.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Command {
+pub(super) enum Command {
     Modify,
     Get,
 }
 
 /// Reads a command that names one filter, up to its kind; `None` when it asks for help.
-fn parse<'a>(args: &mut Args<'a>, command: Command) -> Result<Option<Words<'a>>, Error> {
+pub(super) fn parse<'a>(args: &mut Args<'a>, command: Command) -> Result<Option<Words<'a>>, Error> {
     let mut words = Words::default();
     while let Some(word) = args.word()? {
         match word {
@@ -265,15 +290,14 @@ impl<'a> Words<'a> {
     }
 
     /// Reads the handle, and the words after the kind, as the kind does.
-    fn parse_kind(&mut self, args: &mut Args<'a>) -> Result<(), Error> {
+    pub(super) fn parse_kind(&mut self, args: &mut Args<'a>) -> Result<(), Error> {
         let Some(name) = self.kind else { return Ok(()) };
         args.mark(&[tca::KIND]);
         args.mark(&[tca::OPTIONS]);
         if let Some(kind) = kinds::filter(name) {
-            if let Some(handle) = self.handle {
-                self.handle_number = kind.parse_handle(handle)?;
-            }
-            self.options = kind.parse(args)?;
+            let parsed = kind.parse(self.handle, args)?;
+            self.handle_number = parsed.handle;
+            self.options = parsed.options;
             return Ok(());
         }
         match (args.word()?, self.handle) {
@@ -289,6 +313,15 @@ impl<'a> Words<'a> {
             (None, None) => Ok(()),
         }
     }
+
+    /// The same, and a handle needs a kind.
+    pub(super) fn parse_kind_of_handle(&mut self, args: &mut Args<'a>) -> Result<(), Error> {
+        self.parse_kind(args)?;
+        if self.handle.is_some() && self.kind.is_none() {
+            return Err(Error::invalid("Must specify filter type when using \"handle\""));
+        }
+        Ok(())
+    }
 }
 
 fn get(args: &mut Args<'_>, session: &mut Session<'_>) -> Result<Step, Error> {
@@ -296,12 +329,9 @@ fn get(args: &mut Args<'_>, session: &mut Session<'_>) -> Result<Step, Error> {
     let missing = [
         (words.protocol.is_none(), "Must specify filter protocol"),
         (words.prio.is_none(), "Must specify filter priority"),
-        (words.parent.unwrap_or_default() == Handle::UNSPEC, "Must specify filter parent"),
+        (!words.has_parent(), "Must specify filter parent"),
         (words.kind.is_none(), "Must specify filter type"),
-        (
-            words.dev.is_none() && words.block.is_none(),
-            "Must specify netdevice \"dev\" or block index \"block\"",
-        ),
+        (!words.has_place(), NO_PLACE),
     ];
     if let Some((_, line)) = missing.into_iter().find(|(missing, _)| *missing) {
         return Err(Error::invalid(line));
@@ -318,6 +348,7 @@ fn get(args: &mut Args<'_>, session: &mut Session<'_>) -> Result<Step, Error> {
         return Err(Error::invalid(line));
     }
     let mut request = words.request(&target, Protocol::default());
+    let shown = words.shown(&target);
     // Only kinds that send options without any words have some here.
     let options = words.options.map(|p| p.resolve(session.env, &target)).transpose()?;
     if let Some(options) = &options {
@@ -326,7 +357,6 @@ fn get(args: &mut Args<'_>, session: &mut Session<'_>) -> Result<Step, Error> {
     let request = request.get().map_err(unencodable)?;
     let found = session.env.get(&request).map_err(|e| refusal(&e).line(TALKING))?;
     let Ok(message) = TcMessage::decode(&found.body) else { return Ok(Step::Done) };
-    let shown = Shown { ifindex: target.ifindex, block: words.block, ..Shown::default() };
     let Session { env, options, out, .. } = session;
     let mut show = Show { options, env: *env };
     out.document(|out| out.entry(|out| print(&message, &shown, &[], &mut show, out)));
@@ -342,10 +372,21 @@ pub(super) struct Shown {
     /// As the user wrote it: a number too large for any filter hides none.
     prio: Option<u32>,
     protocol: Protocol,
-    chain: Option<u32>,
+    pub(super) chain: Option<u32>,
 }
 
 fn list(args: &mut Args<'_>, session: &mut Session<'_>) -> Result<Step, Error> {
+    let words = parse_list(args, session)?;
+    let brief = session.options.brief;
+    let request = |hook, info, chain| FilterRequest::list(hook, info, chain, brief);
+    words.list(session, request, |message, shown, show, out| print(message, shown, &[], show, out))
+}
+
+/// Reads the words that narrow down a list of filters or chains.
+pub(super) fn parse_list<'a>(
+    args: &mut Args<'a>,
+    session: &mut Session<'_>,
+) -> Result<Words<'a>, Error> {
     let mut words = Words::default();
     while let Some(word) = args.word()? {
         match word {
@@ -379,28 +420,38 @@ fn list(args: &mut Args<'_>, session: &mut Session<'_>) -> Result<Step, Error> {
             },
         }
     }
-    let ifindex = target(words.dev, session)?.ifindex;
-    let info = Info {
-        prio: words.prio.unwrap_or_default() as u16,
-        protocol: words.protocol.unwrap_or_default(),
-    };
-    let hook = words.hook(ifindex);
-    let request = FilterRequest::list(hook, info, words.chain, session.options.brief);
-    let listing = Listing {
-        request: request.map_err(unencodable)?,
-        named: words.dev.is_none() && words.block.is_none(),
-        block: words.block,
-    };
-    let shown = Shown {
-        ifindex,
-        block: words.block,
-        parent: words.parent.unwrap_or_default(),
-        prio: words.prio,
-        protocol: info.protocol,
-        chain: words.chain,
-    };
-    listing.run(session, |_| true, |message, show, out| print(message, &shown, &[], show, out))?;
-    Ok(Step::Done)
+    Ok(words)
+}
+
+impl Words<'_> {
+    /// Lists what the words narrow a list down to.
+    pub(super) fn list<'r>(
+        &self,
+        session: &mut Session<'_>,
+        request: impl FnOnce(Hook, Info, Option<u32>) -> Result<Request<'r>, EncodeError>,
+        mut print: impl FnMut(&TcMessage<'_>, &Shown, &mut Show<'_>, &mut Out<'_>),
+    ) -> Result<Step, Error> {
+        let ifindex = target(self.dev, session)?.ifindex;
+        let info = Info {
+            prio: self.prio.unwrap_or_default() as u16,
+            protocol: self.protocol.unwrap_or_default(),
+        };
+        let listing = Listing {
+            request: request(self.hook(ifindex), info, self.chain).map_err(unencodable)?,
+            named: !self.has_place(),
+            block: self.block,
+        };
+        let shown = Shown {
+            ifindex,
+            block: self.block,
+            parent: self.parent.unwrap_or_default(),
+            prio: self.prio,
+            protocol: info.protocol,
+            chain: self.chain,
+        };
+        listing.run(session, |_| true, |message, show, out| print(message, &shown, show, out))?;
+        Ok(Step::Done)
+    }
 }
 
 fn together(second: &str, first: &str) -> Error {
@@ -456,9 +507,29 @@ pub(super) fn print(
     out.newline();
     if show.options.stats > 0 {
         if let Some(stats) = message.stats() {
-            crate::stats::print(&stats, " ", show.options, out);
+            if message.attrs().find(tca::STATS2).is_some() {
+                crate::stats::print(&stats, " ", show.options, out);
+            } else {
+                print_old_stats(&stats, out);
+            }
             out.newline();
         }
+    }
+}
+
+/// Shows counters in the old form, which the kernel sends for policers in filters.
+fn print_old_stats(stats: &Stats<'_>, out: &mut Out<'_>) {
+    if let Some(BasicStats { bytes, packets }) = stats.basic {
+        out.field("bytes", bytes, format_args!(" Sent {bytes} bytes"));
+        out.field("packets", packets, format_args!(" {packets} pkts"));
+    }
+    if let Some(queue) = stats.queue {
+        out.field("dropped", queue.drops, format_args!(" (dropped {}, ", queue.drops));
+        out.field(
+            "overlimits",
+            queue.overlimits,
+            format_args!("overlimits {}) ", queue.overlimits),
+        );
     }
 }
 

@@ -13,7 +13,7 @@ pub(crate) const VERSION: &str =
 pub(crate) const USAGE: &str = "\
 Usage: tc [ OPTIONS ] OBJECT { COMMAND | help }
        tc [ -force ] -batch FILE
-where  OBJECT  := { qdisc | filter | monitor | help | completions }
+where  OBJECT  := { qdisc | filter | actions | monitor | help | completions }
        OPTIONS := { -s[tatistics] | -d[etails] | -r[aw] | -p[retty] | -j[son] | -o[neline] |
                     -br[ief] | -i[ec] | -N[umeric] | -nm | -na[mes] | -cf FILE |
                     -col[or][={always|auto|never}] | -t[imestamp] | -ts[hort] | -echo |
@@ -91,6 +91,10 @@ fn commands(object: &str) -> &'static [&'static str] {
     match object {
         "qdisc" => &["add", "change", "replace", "link", "delete", "show", "help"],
         "filter" => &["add", "change", "replace", "delete", "get", "show", "help"],
+        "chain" => &["add", "delete", "get", "show", "help"],
+        "actions" => {
+            &["add", "change", "replace", "get", "delete", "list", "show", "flush", "help"]
+        }
         "monitor" => &["file", "help"],
         "completions" => &["bash", "fish", "zsh"],
         _ => &[],
@@ -100,7 +104,8 @@ fn commands(object: &str) -> &'static [&'static str] {
 fn common(object: &str) -> &'static [&'static str] {
     match object {
         "qdisc" => qdisc::WORDS,
-        "filter" => filter::WORDS,
+        "filter" | "chain" => filter::WORDS,
+        "actions" => &["action"],
         _ => &[],
     }
 }
@@ -108,7 +113,8 @@ fn common(object: &str) -> &'static [&'static str] {
 fn kind_names(object: &str) -> Vec<&'static str> {
     match object {
         "qdisc" => kinds::QDISCS.iter().map(|kind| kind.name()).collect(),
-        "filter" => kinds::FILTERS.iter().map(|kind| kind.name()).collect(),
+        "filter" | "chain" => kinds::FILTERS.iter().map(|kind| kind.name()).collect(),
+        "actions" => kinds::ACTIONS.iter().map(|kind| kind.name()).collect(),
         _ => Vec::new(),
     }
 }
@@ -116,7 +122,8 @@ fn kind_names(object: &str) -> Vec<&'static str> {
 fn words_of_kind(object: &str, word: &str) -> Option<&'static [&'static str]> {
     match object {
         "qdisc" => kinds::qdisc(word).map(kinds::QdiscKind::words),
-        "filter" => kinds::filter(word).map(kinds::FilterKind::words),
+        "filter" | "chain" => kinds::filter(word).map(kinds::FilterKind::words),
+        "actions" => kinds::action(word).map(kinds::ActionKind::words),
         _ => None,
     }
 }

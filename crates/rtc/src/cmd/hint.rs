@@ -2,7 +2,7 @@
 
 use tc_proto::Handle;
 use tc_proto::client::Error as ClientError;
-use tc_proto::msg::{FilterRequest, Hook, QdiscRequest, TcMessage, Verb};
+use tc_proto::msg::{ChainRequest, FilterRequest, Hook, QdiscRequest, TcMessage, Verb};
 
 use super::modify::{Change, Modify};
 use crate::env::Env;
@@ -19,10 +19,19 @@ pub(super) fn find(modify: &Modify, e: &ClientError, env: &mut dyn Env) -> Optio
     }
     let kernel = e.kernel()?;
     let said = kernel.message().unwrap_or_default();
+    if said.contains("Failed to load TC action module") {
+        return Some(no_action(&modify.change));
+    }
+    if let Change::Actions(_) = modify.change {
+        return None;
+    }
     let dev = modify.target.dev.as_deref();
     let Some(dev) = dev else {
-        let block =
-            matches!(&modify.change, Change::Filter(_, f) if matches!(f.hook, Hook::Block(_)));
+        let block = matches!(
+            &modify.change,
+            Change::Filter(_, FilterRequest { hook: Hook::Block(_), .. })
+                | Change::Chain(_, ChainRequest { hook: Hook::Block(_), .. })
+        );
         return (!block && e.is_not_found()).then(|| "name a device: dev DEV".into());
     };
     if kernel.errno == libc::ENODEV {
@@ -31,6 +40,14 @@ pub(super) fn find(modify: &Modify, e: &ClientError, env: &mut dyn Env) -> Optio
     match &modify.change {
         Change::Qdisc(verb, request) => qdisc(*verb, request, said, e, dev, env),
         Change::Filter(verb, request) => filter(*verb, request, said, e, dev, env),
+        Change::Chain(verb, request) if !said.contains("hain") => {
+            // What is wrong around a chain is wrong around a filter in it.
+            let chain = request.chain;
+            let options = request.template.clone();
+            let inside = FilterRequest { chain, options, ..FilterRequest::new(request.hook) };
+            filter(*verb, &inside, said, e, dev, env)
+        }
+        Change::Chain(..) | Change::Actions(_) => None,
     }
 }
 
@@ -107,6 +124,17 @@ fn filter(
         ));
     }
     None
+}
+
+/// A kernel without one of the kinds of actions that it was asked for.
+fn no_action(change: &Change) -> String {
+    match change {
+        Change::Actions(command) => match &*command.kinds() {
+            [kind] => no_module("action", kind, "act", "ACT"),
+            kinds => format!("this kernel lacks one of the actions {}", kinds.join(", ")),
+        },
+        _ => "this kernel lacks one of the actions, or cannot load its module".into(),
+    }
 }
 
 fn no_module(object: &str, kind: &str, prefix: &str, config: &str) -> String {

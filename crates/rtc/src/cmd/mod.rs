@@ -1,5 +1,6 @@
 //! The objects of a command line and the words that all kinds have in common.
 
+mod actions;
 mod batch;
 mod chain;
 mod class;
@@ -13,6 +14,8 @@ mod show;
 mod stab;
 
 use std::ffi::OsString;
+
+use tc_proto::client::Error as ClientError;
 
 use crate::args::{Args, abbreviates};
 use crate::env::Env;
@@ -64,8 +67,8 @@ const OBJECTS: &[Object] = &[
     Object { name: "qdisc", run: qdisc::run },
     Object { name: "class", run: later },
     Object { name: "filter", run: filter::run },
-    Object { name: "chain", run: later },
-    Object { name: "actions", run: later },
+    Object { name: "chain", run: chain::run },
+    Object { name: "actions", run: actions::run },
     Object { name: "monitor", run: monitor::run },
     Object { name: "exec", run: later },
     Object { name: "help", run: help::run },
@@ -92,13 +95,52 @@ fn unknown_object(word: &str) -> Error {
 fn later(args: &mut Args<'_>, _: &mut Session<'_>) -> Result<Step, Error> {
     args.back();
     let word = args.word()?.unwrap_or_default();
-    let hint =
-        "this version of rtc has the objects qdisc, filter and monitor; the others come later";
+    let hint = "this version of rtc has the objects qdisc, filter, chain, actions and monitor; the others come later";
     Err(unknown_object(word).hint(hint))
+}
+
+/// The index of the device of this name; 0, which is none, for an empty name.
+pub(crate) fn ifindex(dev: &str, env: &mut dyn Env) -> Result<i32, Error> {
+    if dev.is_empty() {
+        return Ok(0);
+    }
+    match env.ifindex(dev) {
+        Err(ClientError::Kernel(_)) => numbered_device(dev).ok_or_else(|| no_device(dev)),
+        found => found.map_err(|e| modify::unreachable_kernel(&e).with_status(1)),
+    }
+}
+
+fn no_device(dev: &str) -> Error {
+    // tc cuts the name before it looks.
+    let cut = crate::kinds::cut_name(dev);
+    let error = Error::new(1, format_args!("Cannot find device \"{cut}\""));
+    if cut == dev {
+        error
+    } else {
+        error.hint(format!("there is no device or alternative name {dev}"))
+    }
+}
+
+/// The index in `if7`, as listings show a device that is gone or in another network namespace.
+fn numbered_device(name: &str) -> Option<i32> {
+    name.strip_prefix("if")?.parse().ok().filter(|index| *index > 0)
 }
 
 /// A word that is no command of the object.
 fn unknown_command(word: &str, object: &str) -> Error {
     let line = format_args!("Command \"{word}\" is unknown, try \"tc {object} help\".");
     Error::invalid(line)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_device_may_be_named_by_its_number() {
+        assert_eq!(numbered_device("if7"), Some(7));
+        for name in ["if0", "if", "if-1", "if7x", "eth7", "7"] {
+            assert_eq!(numbered_device(name), None, "{name}");
+        }
+    }
 }

@@ -4,9 +4,9 @@ use std::fmt::Write as _;
 
 use tc_proto::EncodeError;
 use tc_proto::client::{Ack, Error as ClientError, KernelError, errno_text};
-use tc_proto::msg::{ExtAck, FilterRequest, QdiscRequest, Request, Verb, flags};
+use tc_proto::msg::{ChainRequest, ExtAck, FilterRequest, QdiscRequest, Request, Verb, flags};
 
-use super::{Session, filter, hint, monitor};
+use super::{Session, actions, filter, hint, monitor};
 use crate::args::Marks;
 use crate::error::Error;
 use crate::kinds::{Resolved, Target};
@@ -24,6 +24,8 @@ pub(crate) struct Modify {
 pub(super) enum Change {
     Qdisc(Verb, QdiscRequest<'static>),
     Filter(Verb, FilterRequest<'static>),
+    Chain(Verb, ChainRequest<'static>),
+    Actions(actions::Command),
 }
 
 impl Modify {
@@ -39,6 +41,11 @@ impl Modify {
                 FilterRequest { options: options.or(filter.options.clone()), ..filter.clone() }
                     .encode(*verb)?
             }
+            Change::Chain(verb, chain) => {
+                ChainRequest { template: options.or(chain.template.clone()), ..chain.clone() }
+                    .encode(*verb)?
+            }
+            Change::Actions(command) => command.request()?,
         };
         if self.echo {
             request.add_flags(flags::ECHO);
@@ -77,14 +84,15 @@ impl Modify {
     }
 
     fn explain(&self, e: &ClientError, session: &mut Session<'_>) -> Error {
-        let mut error = refusal(e);
         if let (Some(libc::ENODEV), Some(dev)) = (e.errno(), &self.target.dev) {
             // A device of this name may come again with another index.
             session.env.forget_ifindex(dev);
         }
-        if let Change::Filter(..) = self.change {
-            error = error.line(filter::TALKING);
-        }
+        let mut error = match &self.change {
+            Change::Qdisc(..) => refusal(e),
+            Change::Filter(..) | Change::Chain(..) => refusal(e).line(filter::TALKING),
+            Change::Actions(command) => command.refused(e),
+        };
         if let Some(word) = e.kernel().and_then(|k| self.blame(k)) {
             error = error.at(word..word + 1);
         }

@@ -10,7 +10,7 @@ use tc_proto::msg::{ActionMessage, MessageType, NetlinkHeader, TcMessage, flags}
 use tc_proto::wire::align;
 
 use super::modify::unreachable_kernel;
-use super::{Session, Step, chain, class, filter, qdisc};
+use super::{Session, Step, actions, chain, class, filter, qdisc};
 use crate::args::{Args, abbreviates};
 use crate::env::Env;
 use crate::error::{Error, io_text};
@@ -176,7 +176,7 @@ pub(super) fn show(
     match message_type {
         MessageType::NEW_ACTION | MessageType::DEL_ACTION => {
             if let Ok(message) = ActionMessage::decode(body) {
-                out.entry(|out| show_actions(message_type, &message, out));
+                out.entry(|out| actions::print_event(header, &message, &mut show, out));
             }
             return;
         }
@@ -194,18 +194,10 @@ pub(super) fn show(
             filter::print(&message, &filter::Shown::default(), prefix, &mut show, out);
         }
         MessageType::NEW_CHAIN | MessageType::DEL_CHAIN => {
-            chain::print(&message, prefix, &mut show, out);
+            chain::print(&message, &filter::Shown::default(), prefix, &mut show, out);
         }
         _ => {}
     });
-}
-
-/// Shows which actions came or went.
-fn show_actions(message_type: MessageType, message: &ActionMessage<'_>, out: &mut Out<'_>) {
-    let verb = if message_type == MessageType::DEL_ACTION { "Deleted" } else { "Added" };
-    out.text(format_args!("{verb} action "));
-    crate::actions::print(message.actions(), out);
-    out.newline();
 }
 
 #[cfg(test)]

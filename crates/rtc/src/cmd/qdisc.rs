@@ -1,13 +1,12 @@
 //! The object `qdisc`.
 
 use tc_proto::Handle;
-use tc_proto::client::Error as ClientError;
 use tc_proto::msg::{QdiscRequest, TcMessage, Verb, tca};
 use tc_proto::units::{Base, Estimator, SizeTable, TimeUs, parse_u32};
 
-use super::modify::{Change, unreachable_kernel};
+use super::modify::Change;
 use super::show::{self, Listing};
-use super::{Modify, Session, Step, stab, unknown_command};
+use super::{Modify, Session, Step, ifindex, stab, unknown_command};
 use crate::args::{Args, abbreviates};
 use crate::error::Error;
 use crate::kinds::{self, Pending, Show, Target, cut_name};
@@ -114,27 +113,8 @@ fn modify(verb: Verb, args: &mut Args<'_>, session: &mut Session<'_>) -> Result<
 /// then misses.
 pub(super) fn target(dev: Option<&str>, session: &mut Session<'_>) -> Result<Target, Error> {
     let Some(dev) = dev.filter(|dev| !dev.is_empty()) else { return Ok(Target::default()) };
-    let ifindex = match session.env.ifindex(dev) {
-        Err(ClientError::Kernel(_)) => numbered_device(dev).ok_or_else(|| no_device(dev))?,
-        found => found.map_err(|e| unreachable_kernel(&e).with_status(1))?,
-    };
+    let ifindex = ifindex(dev, session.env)?;
     Ok(Target { dev: Some(dev.to_owned()), ifindex })
-}
-
-/// The index in `if7`, as listings show a device that is gone or in another network namespace.
-fn numbered_device(name: &str) -> Option<i32> {
-    name.strip_prefix("if")?.parse().ok().filter(|index| *index > 0)
-}
-
-fn no_device(dev: &str) -> Error {
-    // tc cuts the name before it looks.
-    let cut = cut_name(dev);
-    let error = Error::new(1, format_args!("Cannot find device \"{cut}\""));
-    if cut == dev {
-        error
-    } else {
-        error.hint(format!("there is no device or alternative name {dev}"))
-    }
 }
 
 impl<'a> Words<'a> {
@@ -400,19 +380,6 @@ pub(super) fn print(
                 Ok(false) => {}
                 Err(e) => show::or_unreadable(Err(e), out),
             }
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_device_may_be_named_by_its_number() {
-        assert_eq!(numbered_device("if7"), Some(7));
-        for name in ["if0", "if", "if-1", "if7x", "eth7", "7"] {
-            assert_eq!(numbered_device(name), None, "{name}");
         }
     }
 }

@@ -71,7 +71,7 @@ fn find_block(block: u32, env: &mut dyn Env) -> Result<(), Error> {
 }
 
 /// A listing that the kernel broke off.
-fn terminated(e: &ClientError) -> Error {
+pub(super) fn terminated(e: &ClientError) -> Error {
     let unexplained = |kernel: &KernelError| kernel.ext_ack.is_none();
     match e {
         // An entry that fits no message of a dump.

@@ -1,27 +1,29 @@
 //! `bpf`: words and output. Wire format: [`tc_proto::filter::bpf`].
 
-use std::ffi::OsString;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::AsFd;
 
-use tc_bpf_loader::cbpf::{self, BytecodeError, SockFilter};
 use tc_bpf_loader::info;
+use tc_proto::filter::OffloadFlags;
 use tc_proto::filter::bpf::{
-    Bpf as Wire, BpfFlags, ClassicInsn, OffloadFlags, Program, TCA_BPF_CLASSID, TCA_BPF_FD,
-    TCA_BPF_FLAGS, TCA_BPF_FLAGS_GEN, TCA_BPF_NAME, TCA_BPF_OPS,
+    Bpf as Wire, BpfFlags, ClassicInsn, Program, TCA_BPF_ACT, TCA_BPF_CLASSID, TCA_BPF_FD,
+    TCA_BPF_FLAGS, TCA_BPF_FLAGS_GEN, TCA_BPF_NAME, TCA_BPF_OPS, TCA_BPF_POLICE,
 };
 use tc_proto::msg::{TcMessage, tca};
 use tc_proto::units::{Base, parse_u32};
+use tc_proto::wire::RawAttrs;
 use tc_proto::{DecodeError, EncodeError, Handle, Kind, Options};
 
-use super::bpf_source as source;
+use super::bpf_source::{self as source, ReadyProgram, Source};
+use crate::action::{Actions, List, police};
 use crate::args::{Args, abbreviates};
 use crate::env::Env;
 use crate::error::Error;
-use crate::kinds::{FilterKind, Pending, Resolved, Show, Target};
+use crate::kinds::{FilterKind, FilterWords, Pending, Resolved, Show, Target};
 use crate::out::Out;
 
 const USAGE: &str = "\
 Usage: ... bpf SOURCE [ direct-action ] [ skip_hw | skip_sw ] [ classid CLASSID ]
+          [ police POLICER ] [ action ACTION ... ]
 
 SOURCE is one of:
   object-file FILE [ section NAME ] [ program NAME ] [ verbose ]
@@ -47,22 +49,8 @@ struct Words {
     classid: Option<Handle>,
     direct_action: bool,
     offload: Option<OffloadFlags>,
-}
-
-/// Where the program comes from.
-#[derive(Debug)]
-pub(super) enum Source {
-    Bytecode(Vec<SockFilter>),
-    BytecodeFile(OsString),
-    Object { file: OsString, section: Option<String>, program: Option<String>, verbose: bool },
-    Pinned(OsString),
-}
-
-/// A program that is at hand.
-#[derive(Debug)]
-pub(super) enum ReadyProgram {
-    Classic(Vec<ClassicInsn>),
-    Extended { fd: OwnedFd, name: String, log: String },
+    actions: Option<List>,
+    police: Option<police::Words>,
 }
 
 impl FilterKind for Bpf {
@@ -88,19 +76,20 @@ impl FilterKind for Bpf {
             "skip_sw",
             "classid",
             "flowid",
+            "action",
+            "police",
             "help",
         ]
     }
 
-    fn parse_handle(&self, word: &str) -> Result<u32, Error> {
-        parse_u32(word, Base::Auto).map_err(|e| Error::illegal("handle").hint(e.to_string()))
-    }
-
-    fn parse(&self, args: &mut Args<'_>) -> Result<Option<Box<dyn Pending>>, Error> {
-        if args.left() == 0 {
-            return Ok(None);
+    fn parse(&self, handle: Option<&str>, args: &mut Args<'_>) -> Result<FilterWords, Error> {
+        let handle = handle.map(|word| parse_u32(word, Base::Auto)).transpose();
+        let handle = handle.map_err(|e| Error::illegal("handle").hint(e.to_string()))?;
+        let mut words = FilterWords { handle: handle.unwrap_or_default(), options: None };
+        if args.left() > 0 {
+            words.options = Some(Box::new(parse(args)?));
         }
-        Ok(Some(Box::new(parse(args)?)))
+        Ok(words)
     }
 
     fn describe(&self, options: &[u8]) -> Option<String> {
@@ -123,8 +112,7 @@ impl FilterKind for Bpf {
         if handle != 0 {
             out.field("handle", format!("{handle:#x}"), format_args!("handle {handle:#x} "));
         }
-        print(&Wire::decode(options)?, show, out);
-        Ok(())
+        print(&Wire::decode(options)?, show, out)
     }
 }
 
@@ -144,73 +132,27 @@ fn parse(args: &mut Args<'_>) -> Result<Words, Error> {
             let flag = if hw { OffloadFlags::SKIP_HW } else { OffloadFlags::SKIP_SW };
             words.offload = Some(words.offload.unwrap_or(OffloadFlags::empty()) | flag);
             args.mark(&[tca::OPTIONS, TCA_BPF_FLAGS_GEN]);
-        } else if abbreviates(word, "action") || abbreviates(word, "police") {
-            let keyword = if abbreviates(word, "action") { "action" } else { "police" };
-            let hint = "this version of rtc has no actions; they come later";
-            return Err(Error::illegal(keyword).at(args.last()).hint(hint));
+        } else if abbreviates(word, "action") {
+            args.mark(&[tca::OPTIONS, TCA_BPF_ACT]);
+            words.actions = Some(List::parse(args, "Illegal \"action\"")?);
+        } else if abbreviates(word, "police") {
+            args.mark(&[tca::OPTIONS, TCA_BPF_POLICE]);
+            words.police = Some(police::parse_old(args)?);
         } else if abbreviates(word, "help") {
             return Err(Error::refused(USAGE));
         } else if abbreviates(word, "run") && words.source.is_some() {
             return Err(Error::duplicate("run", args.value()?).at(args.last()));
         } else if words.source.is_none() {
-            words.source = Some(parse_source(word, args)?);
+            words.source = Some(source::parse(word, &source::FILTER, args)?);
+            for attr in [TCA_BPF_OPS, TCA_BPF_FD, TCA_BPF_NAME] {
+                args.mark(&[tca::OPTIONS, attr]);
+            }
         } else {
             let line = format_args!("What is \"{word}\"?\n{USAGE}");
             return Err(Error::refused(line));
         }
     }
     Ok(words)
-}
-
-/// Reads the words that name the program.
-fn parse_source(word: &str, args: &mut Args<'_>) -> Result<Source, Error> {
-    // An old word that says nothing.
-    let word = if abbreviates(word, "run") { args.value()? } else { word };
-    let found = if abbreviates(word, "bytecode") || word == "bc" {
-        let insns = cbpf::parse_bytecode(args.value()?);
-        Source::Bytecode(insns.map_err(|e| bad_bytecode(&e).at(args.last()))?)
-    } else if abbreviates(word, "bytecode-file") || word == "bcf" {
-        Source::BytecodeFile(args.file()?.to_owned())
-    } else if abbreviates(word, "object-file") || word == "obj" {
-        parse_object(args)?
-    } else if abbreviates(word, "object-pinned") || matches!(word, "pinned" | "fd") {
-        Source::Pinned(args.file()?.to_owned())
-    } else {
-        let line = format_args!("What mode is \"{word}\"?\nUnable to parse bpf command line");
-        return Err(Error::refused(line).at(args.last()));
-    };
-    for attr in [TCA_BPF_OPS, TCA_BPF_FD, TCA_BPF_NAME] {
-        args.mark(&[tca::OPTIONS, attr]);
-    }
-    Ok(found)
-}
-
-/// `FILE [section NAME] [program NAME] [export SOCKET] [verbose]`, in this order.
-fn parse_object(args: &mut Args<'_>) -> Result<Source, Error> {
-    let file = args.file()?.to_owned();
-    let section = if args.take_abbreviation("section") { Some(args.value()?.into()) } else { None };
-    let program = if args.take("program") { Some(args.value()?.into()) } else { None };
-    if args.take_abbreviation("export") {
-        let hint = "this version of rtc cannot hand maps over a socket; that comes later";
-        return Err(Error::refused("Unable to load program").at(args.last()).hint(hint));
-    }
-    let verbose = args.take_abbreviation("verbose");
-    Ok(Source::Object { file, section, program, verbose })
-}
-
-/// Classic bytecode that cannot be read.
-pub(super) fn bad_bytecode(e: &BytecodeError) -> Error {
-    let said = match e {
-        BytecodeError::Less { .. } => {
-            "Parsed program length is less than encoded length parameter!\n".into()
-        }
-        BytecodeError::More { .. } => {
-            "Real program length exceeds encoded length parameter!\n".into()
-        }
-        BytecodeError::At { index, .. } => format!("Error at instruction {index}!\n"),
-        _ => String::new(),
-    };
-    Error::refused(format_args!("{said}Unable to parse bpf command line")).hint(e.to_string())
 }
 
 impl Pending for Words {
@@ -221,8 +163,21 @@ impl Pending for Words {
     ) -> Result<Box<dyn Resolved>, Error> {
         let in_hardware_only = self.offload.is_some_and(|o| o.contains(OffloadFlags::SKIP_SW));
         let ifindex = u32::try_from(target.ifindex).ok().filter(|_| in_hardware_only);
-        let program = self.source.map(|s| source::resolve(s, ifindex, env)).transpose()?;
+        let program =
+            self.source.map(|s| source::resolve(s, &source::FILTER, ifindex, env)).transpose()?;
+        let actions = self.actions.map(|a| a.resolve(env, target)).transpose()?;
+        let police = self.police.map(|p| p.resolve_old(env)).transpose()?;
+        let mut notes = match &program {
+            Some(ReadyProgram::Extended { log, .. }) => log.clone(),
+            _ => String::new(),
+        };
+        if let Some(actions) = &actions {
+            notes.push_str(&actions.notes());
+        }
         Ok(Box::new(Ready {
+            actions,
+            police,
+            notes,
             program,
             classid: self.classid,
             offload: self.offload,
@@ -238,6 +193,9 @@ struct Ready {
     classid: Option<Handle>,
     offload: Option<OffloadFlags>,
     flags: Option<BpfFlags>,
+    actions: Option<Actions>,
+    police: Option<RawAttrs>,
+    notes: String,
 }
 
 impl Resolved for Ready {
@@ -246,6 +204,8 @@ impl Resolved for Ready {
             classid: self.classid,
             offload: self.offload,
             flags: self.flags,
+            actions: self.actions.as_ref().map(Actions::attrs).transpose()?,
+            police: self.police.clone(),
             ..Wire::default()
         };
         match &self.program {
@@ -263,14 +223,11 @@ impl Resolved for Ready {
     }
 
     fn notes(&self) -> &str {
-        match &self.program {
-            Some(ReadyProgram::Extended { log, .. }) => log,
-            _ => "",
-        }
+        &self.notes
     }
 }
 
-fn print(bpf: &Wire<'_>, show: &mut Show<'_>, out: &mut Out<'_>) {
+fn print(bpf: &Wire<'_>, show: &mut Show<'_>, out: &mut Out<'_>) -> Result<(), DecodeError> {
     if let Some(classid) = bpf.classid {
         out.field("flowid", classid.to_string(), format_args!("flowid {classid} "));
     }
@@ -297,12 +254,16 @@ fn print(bpf: &Wire<'_>, show: &mut Show<'_>, out: &mut Out<'_>) {
     if let Some(id) = bpf.id {
         print_program(id, bpf.tag, show, out);
     }
-    if let Some(actions) = &bpf.actions {
-        crate::actions::print(actions.attrs(), out);
+    if let Some(police) = &bpf.police {
+        police::print_old(police.attrs(), show, out)?;
     }
+    if let Some(actions) = &bpf.actions {
+        crate::action::print(actions.attrs(), show, out);
+    }
+    Ok(())
 }
 
-fn print_bytecode(insns: &[ClassicInsn], out: &mut Out<'_>) {
+pub(crate) fn print_bytecode(insns: &[ClassicInsn], out: &mut Out<'_>) {
     out.object("bytecode", |out| {
         out.field("length", insns.len() as u64, format_args!("bytecode '{}", insns.len()));
         out.array("insns", |out| {
@@ -320,7 +281,7 @@ fn print_bytecode(insns: &[ClassicInsn], out: &mut Out<'_>) {
 }
 
 /// Shows a loaded program; without the privilege to look at it, its id and tag.
-fn print_program(id: u32, tag: Option<[u8; 8]>, show: &mut Show<'_>, out: &mut Out<'_>) {
+pub(crate) fn print_program(id: u32, tag: Option<[u8; 8]>, show: &mut Show<'_>, out: &mut Out<'_>) {
     let hex = |tag: [u8; 8]| format!("{:016x}", u64::from_be_bytes(tag));
     let details = info::program_by_id(id, show.env.bpf()).ok();
     out.object("prog", |out| {

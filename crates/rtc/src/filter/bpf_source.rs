@@ -1,35 +1,122 @@
-//! Where a `bpf` filter's program comes from: files, pins and objects, turned into something that
-//! the kernel takes.
+//! Where the program of a `bpf` filter or action comes from: the words for it, and files, pins and
+//! objects turned into something that the kernel takes.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::fmt::Write as _;
 use std::io::Read as _;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 
-use tc_bpf_loader::cbpf::{self, SockFilter};
+use tc_bpf_loader::cbpf::{self, BytecodeError, SockFilter};
 use tc_bpf_loader::{LoadError, LoadOptions, LogMode, ObjectError, ProgType, Select};
 use tc_bpf_loader::{info, pin};
 use tc_proto::client::errno_text;
 use tc_proto::filter::bpf::ClassicInsn;
 
-use super::bpf::{ReadyProgram, Source, bad_bytecode};
+use crate::args::{Args, abbreviates};
 use crate::env::Env;
 use crate::error::{Error, io_text};
 
-/// The section that is meant when none is named.
-const DEFAULT_SECTION: &str = "classifier";
 /// The longest name that the kernel takes (`CLS_BPF_NAME_LEN` is one more).
 const MAX_NAME: usize = 255;
 /// Lines of the verifier's log that are shown without `verbose`.
 const LOG_LINES: usize = 20;
-/// What tc says last when it has no program.
-const NOT_LOADED: &str = "Unable to load program";
-const NOT_PARSED: &str = "Unable to parse bpf command line";
+/// Where the program comes from.
+#[derive(Debug)]
+pub(crate) enum Source {
+    Bytecode(Vec<SockFilter>),
+    BytecodeFile(OsString),
+    Object { file: OsString, section: Option<String>, program: Option<String>, verbose: bool },
+    Pinned(OsString),
+}
+
+/// A program that is at hand.
+#[derive(Debug)]
+pub(crate) enum ReadyProgram {
+    Classic(Vec<ClassicInsn>),
+    Extended { fd: OwnedFd, name: String, log: String },
+}
+
+/// What a program is for.
+#[derive(Debug)]
+pub(crate) struct Role {
+    /// The section that is meant when none is named.
+    default_section: &'static str,
+    program_type: ProgType,
+    /// What tc says last when the words or the files that they name cannot be read.
+    not_parsed: &'static str,
+    /// What tc says last when the kernel or the loader refuses the program.
+    not_loaded: &'static str,
+}
+
+/// A program that classifies.
+pub(crate) const FILTER: Role = Role {
+    default_section: "classifier",
+    program_type: ProgType::SCHED_CLS,
+    not_parsed: "Unable to parse bpf command line",
+    not_loaded: "Unable to load program",
+};
+
+/// A program that is an action; what tc says last is said of all actions.
+pub(crate) const ACTION: Role = Role {
+    default_section: "action",
+    program_type: ProgType::SCHED_ACT,
+    not_parsed: "",
+    not_loaded: "",
+};
+
+/// Reads the words that name the program.
+pub(crate) fn parse(word: &str, role: &Role, args: &mut Args<'_>) -> Result<Source, Error> {
+    // An old word that says nothing.
+    let word = if abbreviates(word, "run") { args.value()? } else { word };
+    let found = if abbreviates(word, "bytecode") || word == "bc" {
+        let insns = cbpf::parse_bytecode(args.value()?);
+        Source::Bytecode(insns.map_err(|e| bad_bytecode(&e, role).at(args.last()))?)
+    } else if abbreviates(word, "bytecode-file") || word == "bcf" {
+        Source::BytecodeFile(args.file()?.to_owned())
+    } else if abbreviates(word, "object-file") || word == "obj" {
+        parse_object(role, args)?
+    } else if abbreviates(word, "object-pinned") || matches!(word, "pinned" | "fd") {
+        Source::Pinned(args.file()?.to_owned())
+    } else {
+        let line = format_args!("What mode is \"{word}\"?\n{}", role.not_parsed);
+        return Err(Error::refused(line).at(args.last()));
+    };
+    Ok(found)
+}
+
+/// `FILE [section NAME] [program NAME] [export SOCKET] [verbose]`, in this order.
+fn parse_object(role: &Role, args: &mut Args<'_>) -> Result<Source, Error> {
+    let file = args.file()?.to_owned();
+    let section = if args.take_abbreviation("section") { Some(args.value()?.into()) } else { None };
+    let program = if args.take("program") { Some(args.value()?.into()) } else { None };
+    if args.take_abbreviation("export") {
+        let hint = "this version of rtc cannot hand maps over a socket; that comes later";
+        return Err(Error::refused(role.not_loaded).at(args.last()).hint(hint));
+    }
+    let verbose = args.take_abbreviation("verbose");
+    Ok(Source::Object { file, section, program, verbose })
+}
+
+/// Classic bytecode that cannot be read.
+fn bad_bytecode(e: &BytecodeError, role: &Role) -> Error {
+    let said = match e {
+        BytecodeError::Less { .. } => {
+            "Parsed program length is less than encoded length parameter!\n".into()
+        }
+        BytecodeError::More { .. } => {
+            "Real program length exceeds encoded length parameter!\n".into()
+        }
+        BytecodeError::At { index, .. } => format!("Error at instruction {index}!\n"),
+        _ => String::new(),
+    };
+    Error::refused(format_args!("{said}{}", role.not_parsed)).hint(e.to_string())
+}
 
 /// Reads, opens or loads the program; for the device `ifindex` when it shall run there only.
-pub(super) fn resolve(
+pub(crate) fn resolve(
     source: Source,
+    role: &Role,
     ifindex: Option<u32>,
     env: &mut dyn Env,
 ) -> Result<ReadyProgram, Error> {
@@ -39,14 +126,15 @@ pub(super) fn resolve(
             let mut text = Vec::new();
             env.open(Path::new(&file))
                 .and_then(|mut input| input.read_to_end(&mut text))
-                .map_err(|e| unreadable(&file, &e))?;
+                .map_err(|e| unreadable(&file, &e, role))?;
             let insns = cbpf::parse_bytecode_file(&String::from_utf8_lossy(&text));
-            Ok(classic(&insns.map_err(|e| bad_bytecode(&e))?))
+            Ok(classic(&insns.map_err(|e| bad_bytecode(&e, role))?))
         }
         Source::Pinned(file) => {
-            let fd = pin::get(Path::new(&file), env.bpf()).map_err(|e| not_pinned(&file, &e))?;
-            info::check_program(fd.as_fd(), ProgType::SCHED_CLS, env.bpf()).map_err(|e| {
-                Error::refused(NOT_PARSED).hint(format!("{}: {e}", file.to_string_lossy()))
+            let fd =
+                pin::get(Path::new(&file), env.bpf()).map_err(|e| not_pinned(&file, &e, role))?;
+            info::check_program(fd.as_fd(), role.program_type, env.bpf()).map_err(|e| {
+                Error::refused(role.not_parsed).hint(format!("{}: {e}", file.to_string_lossy()))
             })?;
             let name = annotation(&file, "*fsobj");
             Ok(ReadyProgram::Extended { fd, name, log: String::new() })
@@ -55,9 +143,9 @@ pub(super) fn resolve(
             let select = Select {
                 section: section.as_deref(),
                 program: program.as_deref(),
-                default_section: DEFAULT_SECTION,
+                default_section: role.default_section,
             };
-            load(&file, &select, verbose, ifindex, env)
+            load(&file, &select, role, verbose, ifindex, env)
         }
     }
 }
@@ -67,23 +155,24 @@ fn classic(insns: &[SockFilter]) -> ReadyProgram {
     ReadyProgram::Classic(insns.collect())
 }
 
-fn unreadable(file: &OsStr, e: &std::io::Error) -> Error {
+fn unreadable(file: &OsStr, e: &std::io::Error, role: &Role) -> Error {
     let why = io_text(e);
     let hint = format!("{}: {why}", file.to_string_lossy());
     // tc opens a directory without complaint and then finds nothing in it.
     let error = match e.kind() {
-        std::io::ErrorKind::IsADirectory => Error::refused(NOT_PARSED),
-        _ => Error::refused(format_args!("Cannot fopen: {why}\n{NOT_PARSED}")),
+        std::io::ErrorKind::IsADirectory => Error::refused(role.not_parsed),
+        _ => Error::refused(format_args!("Cannot fopen: {why}\n{}", role.not_parsed)),
     };
     error.hint(hint)
 }
 
-fn not_pinned(file: &OsStr, e: &pin::PinError) -> Error {
+fn not_pinned(file: &OsStr, e: &pin::PinError, role: &Role) -> Error {
     let pin::PinError::Open { errno, hint, .. } = e else {
-        return Error::refused(NOT_PARSED).hint(e.to_string());
+        return Error::refused(role.not_parsed).hint(e.to_string());
     };
     let (shown, why) = (file.to_string_lossy(), errno_text(errno.0));
-    let line = format_args!("Couldn't retrieve pinned program '{shown}': {why}\n{NOT_PARSED}");
+    let line =
+        format_args!("Couldn't retrieve pinned program '{shown}': {why}\n{}", role.not_parsed);
     hint.iter().fold(Error::refused(line), Error::hint)
 }
 
@@ -102,21 +191,22 @@ fn annotation(file: &OsStr, place: &str) -> String {
 fn load(
     file: &OsStr,
     select: &Select<'_>,
+    role: &Role,
     verbose: bool,
     ifindex: Option<u32>,
     env: &mut dyn Env,
 ) -> Result<ReadyProgram, Error> {
-    let object = env.object(Path::new(file)).map_err(|e| bad_object(file, select, &e))?;
-    let program = object.select(select).map_err(|e| bad_object(file, select, &e))?;
-    let mut options = LoadOptions::new(ProgType::SCHED_CLS);
+    let object = env.object(Path::new(file)).map_err(|e| bad_object(file, select, role, &e))?;
+    let program = object.select(select).map_err(|e| bad_object(file, select, role, &e))?;
+    let mut options = LoadOptions::new(role.program_type);
     options.ifindex = ifindex;
     if verbose {
         options.log = LogMode::Always(1);
     }
     let name = annotation(file, program.section());
     let loaded = program.load(&options, env.bpf()).map_err(|e| match &e {
-        LoadError::Object(e) => bad_object(file, select, e),
-        e => refused(e, verbose),
+        LoadError::Object(e) => bad_object(file, select, role, e),
+        e => refused(e, role, verbose),
     })?;
     let mut log = loaded.log;
     for note in loaded.notes.iter().filter(|_| verbose) {
@@ -126,7 +216,7 @@ fn load(
 }
 
 /// An object that cannot be used.
-fn bad_object(file: &OsStr, select: &Select<'_>, e: &ObjectError) -> Error {
+fn bad_object(file: &OsStr, select: &Select<'_>, role: &Role, e: &ObjectError) -> Error {
     let said = match e {
         ObjectError::Read { source, .. } => {
             let (shown, why) = (file.to_string_lossy(), io_text(source));
@@ -138,16 +228,19 @@ fn bad_object(file: &OsStr, select: &Select<'_>, e: &ObjectError) -> Error {
         ObjectError::NoProgram { .. } => match (select.program, select.section) {
             (Some(program), _) => format!("object file doesn't contain prog {program}\n"),
             (None, section) => {
-                format!("object file doesn't contain sec {}\n", section.unwrap_or(DEFAULT_SECTION))
+                format!(
+                    "object file doesn't contain sec {}\n",
+                    section.unwrap_or(role.default_section)
+                )
             }
         },
         _ => String::new(),
     };
-    Error::refused(format_args!("{said}{NOT_LOADED}")).hint(e.to_string())
+    Error::refused(format_args!("{said}{}", role.not_loaded)).hint(e.to_string())
 }
 
 /// A program or map that the kernel refused.
-fn refused(e: &LoadError, verbose: bool) -> Error {
+fn refused(e: &LoadError, role: &Role, verbose: bool) -> Error {
     let lines: Vec<_> = e.log().trim_end().lines().collect();
     let skipped = if verbose { 0 } else { lines.len().saturating_sub(LOG_LINES) };
     let mut said = String::new();
@@ -158,6 +251,6 @@ fn refused(e: &LoadError, verbose: bool) -> Error {
         said.push_str(line);
         said.push('\n');
     }
-    let error = Error::refused(format_args!("{said}{NOT_LOADED}")).hint(e.to_string());
+    let error = Error::refused(format_args!("{said}{}", role.not_loaded)).hint(e.to_string());
     e.hint().into_iter().fold(error, Error::hint)
 }

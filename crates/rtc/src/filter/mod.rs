@@ -1,4 +1,69 @@
-//! Kinds of filters: words and output, a file each.
+//! Kinds of filters, a file each; wire formats are in [`tc_proto::filter`].
 
+mod acts;
 pub mod bpf;
-mod bpf_source;
+pub(crate) mod bpf_source;
+pub mod fw;
+pub mod matchall;
+pub mod u32;
+mod u32_decode;
+mod u32_match;
+
+use tc_proto::Handle;
+use tc_proto::filter::OffloadFlags;
+
+use crate::args::Args;
+use crate::error::Error;
+use crate::out::Out;
+
+/// Reads the class id that follows its keyword.
+fn classid(args: &mut Args<'_>) -> Result<Handle, Error> {
+    Handle::parse_classid(args.value()?)
+        .map_err(|e| Error::illegal("classid").at(args.last()).hint(e.to_string()))
+}
+
+/// The name of a device, cut to what the kernel takes with its NUL.
+fn cut_device(word: &str) -> String {
+    let mut end = word.len().min(16);
+    while !word.is_char_boundary(end) {
+        end -= 1;
+    }
+    word.get(..end).unwrap_or_default().to_owned()
+}
+
+/// Refuses to run a filter neither in hardware nor in software.
+fn not_nowhere(offload: Option<OffloadFlags>) -> Result<(), Error> {
+    let nowhere = OffloadFlags::SKIP_HW | OffloadFlags::SKIP_SW;
+    match offload {
+        Some(offload) if offload.contains(nowhere) => {
+            Err(Error::refused("skip_hw and skip_sw are mutually exclusive"))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Adds to the flags of a filter.
+fn add_flag(offload: &mut Option<OffloadFlags>, flag: OffloadFlags) {
+    *offload = Some(offload.unwrap_or(OffloadFlags::empty()) | flag);
+}
+
+/// A word that the kind does not have.
+fn what_is(word: &str, usage: &str, args: &Args<'_>) -> Error {
+    Error::refused(format_args!("What is \"{word}\"?\n{usage}")).at(args.last())
+}
+
+/// Shows where a filter runs: each flag that is set, with what comes before and behind it.
+fn print_offload(offload: OffloadFlags, before: &str, behind: &str, out: &mut Out<'_>) {
+    let in_hw = if offload.contains(OffloadFlags::IN_HW) {
+        Some(("in_hw", OffloadFlags::IN_HW))
+    } else {
+        Some(("not_in_hw", OffloadFlags::NOT_IN_HW))
+    };
+    let flags =
+        [Some(("skip_hw", OffloadFlags::SKIP_HW)), Some(("skip_sw", OffloadFlags::SKIP_SW)), in_hw];
+    for (key, flag) in flags.into_iter().flatten() {
+        if offload.contains(flag) {
+            out.flag(key, &format!("{before}{key}{behind}"));
+        }
+    }
+}

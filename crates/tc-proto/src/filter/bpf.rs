@@ -7,6 +7,7 @@ use std::os::fd::{AsRawFd, BorrowedFd};
 
 use bitflags::bitflags;
 
+use super::OffloadFlags;
 use crate::error::DecodeError;
 use crate::kind::{Filter, Kind};
 use crate::units::Handle;
@@ -43,28 +44,6 @@ bitflags! {
         /// `TCA_BPF_FLAG_ACT_DIRECT`: the result is the verdict. Extended BPF only; since Linux 4.4.
         #[doc(alias = "TCA_BPF_FLAG_ACT_DIRECT")]
         const DIRECT_ACTION = 1;
-        const _ = !0;
-    }
-
-    /// `TCA_CLS_FLAGS_*`: where a filter runs. Since Linux 4.6.
-    #[doc(alias = "TCA_CLS_FLAGS")]
-    #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-    pub struct OffloadFlags: u32 {
-        /// Not in hardware.
-        #[doc(alias = "TCA_CLS_FLAGS_SKIP_HW")]
-        const SKIP_HW = 1;
-        /// Only in hardware.
-        #[doc(alias = "TCA_CLS_FLAGS_SKIP_SW")]
-        const SKIP_SW = 2;
-        /// It runs in hardware. Set by the kernel, since Linux 4.13.
-        #[doc(alias = "TCA_CLS_FLAGS_IN_HW")]
-        const IN_HW = 4;
-        /// It does not run in hardware. Set by the kernel, since Linux 4.13.
-        #[doc(alias = "TCA_CLS_FLAGS_NOT_IN_HW")]
-        const NOT_IN_HW = 8;
-        /// The driver may explain what it does not take. Since Linux 4.16.
-        #[doc(alias = "TCA_CLS_FLAGS_VERBOSE")]
-        const VERBOSE = 16;
         const _ = !0;
     }
 }
@@ -200,13 +179,13 @@ impl Kind for Bpf<'_> {
 impl Filter for Bpf<'_> {}
 
 impl ClassicInsn {
-    fn encode(self) -> [u8; 8] {
+    pub(crate) fn encode(self) -> [u8; 8] {
         let [c0, c1] = self.code.to_ne_bytes();
         let [k0, k1, k2, k3] = self.k.to_ne_bytes();
         [c0, c1, self.jt, self.jf, k0, k1, k2, k3]
     }
 
-    fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
+    pub(crate) fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
         let mut r = Reader::new("sock_filter", bytes);
         Ok(Self { code: r.u16()?, jt: r.u8()?, jf: r.u8()?, k: r.u32()? })
     }

@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use super::{MessageType, Request, Stats, Verb, flags};
 use crate::error::{DecodeError, EncodeError};
 use crate::kind::Options;
-use crate::wire::{Attr, AttrWriter, Attrs, NESTED, Reader};
+use crate::wire::{Attr, AttrWriter, Attrs, NESTED, RawAttrs, Reader};
 
 const TCA_ROOT_TAB: u16 = 1;
 const TCA_ROOT_FLAGS: u16 = 2;
@@ -19,6 +19,9 @@ const TCA_ACT_KIND: u16 = 1;
 const TCA_ACT_OPTIONS: u16 = 2;
 const TCA_ACT_INDEX: u16 = 3;
 const TCA_ACT_STATS: u16 = 4;
+/// In notifications of a flush the number of a cookie means a count (`TCA_FCNT`, the same as
+/// `TCA_ACT_COOKIE`).
+const TCA_ACT_FCNT: u16 = TCA_ACT_COOKIE;
 const TCA_ACT_COOKIE: u16 = 6;
 const TCA_ACT_FLAGS: u16 = 7;
 const TCA_ACT_HW_STATS: u16 = 8;
@@ -118,6 +121,17 @@ impl<'a> ActionSpec<'a> {
                 w.bytes(TCA_ACT_FLAGS, &flags.encode());
             }
         });
+    }
+
+    /// A list of actions, numbered from 1, as a filter's options hold it.
+    pub fn list(actions: &[Self]) -> Result<RawAttrs, EncodeError> {
+        let mut buf = Vec::new();
+        let mut w = AttrWriter::new(&mut buf);
+        for (order, action) in (1..).zip(actions) {
+            action.encode(order, &mut w);
+        }
+        w.finish()?;
+        Ok(RawAttrs::from_payload(&buf))
     }
 
     /// Writes a list of actions as the attribute `ty`, numbered from 1.
@@ -235,6 +249,12 @@ impl<'a> ActionMessage<'a> {
         self.attrs.find(TCA_ROOT_COUNT)?.u32().ok()
     }
 
+    /// Of which kind the actions were flushed, and how many; in notifications of that.
+    pub fn flushed(&self) -> Option<(Cow<'a, str>, u32)> {
+        let entry = self.actions().find(0)?.nested();
+        Some((entry.find(TCA_ACT_KIND)?.string(), entry.find(TCA_ACT_FCNT)?.u32().ok()?))
+    }
+
     /// A warning that the kernel put into the notification. Since Linux 6.3.
     pub fn warning(&self) -> Option<Cow<'a, str>> {
         self.attrs.find(TCA_ROOT_EXT_WARN_MSG).map(|a| a.string())
@@ -292,7 +312,9 @@ impl<'a> ActionRequest<'a> {
     /// The message that deletes all actions of a kind that no filter uses.
     pub fn flush(kind: &str) -> Result<Request<'a>, EncodeError> {
         let flags = flags::REQUEST | flags::ACK | flags::ROOT;
-        Self::whole_kind(MessageType::DEL_ACTION, flags, kind, |_| {})
+        Self::whole_kind(MessageType::DEL_ACTION, flags, kind, |w| {
+            w.bytes(TCA_ROOT_FLAGS, &Bitfield32::set(1).encode());
+        })
     }
 
     fn whole_kind(

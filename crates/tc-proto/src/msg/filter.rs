@@ -166,12 +166,16 @@ impl<'a> ChainRequest<'a> {
         })
     }
 
-    /// The message that lists the chains at `hook`.
-    pub fn list(hook: Hook, chain: Option<u32>) -> Result<Request<'a>, EncodeError> {
+    /// The message that lists the chains at `hook`. `terse` asks for an abridged listing, which the
+    /// kernel does not have for chains.
+    pub fn list(hook: Hook, chain: Option<u32>, terse: bool) -> Result<Request<'a>, EncodeError> {
         Request::new(MessageType::GET_CHAIN, flags::REQUEST | flags::DUMP, |buf| {
             hook.header(0, Info::default()).encode(buf);
             let mut w = AttrWriter::new(buf);
             w.opt_u32(tca::CHAIN, chain);
+            if terse {
+                w.bytes(tca::DUMP_FLAGS, &Bitfield32::set(1).encode());
+            }
             w.finish()
         })
     }

@@ -27,11 +27,11 @@ pub enum UnitError {
 }
 
 impl UnitError {
-    pub(super) fn invalid(unit: &'static str, word: &str, expected: &'static str) -> Self {
+    pub(crate) fn invalid(unit: &'static str, word: &str, expected: &'static str) -> Self {
         Self::Invalid { unit, word: word.to_owned(), expected }
     }
 
-    pub(super) fn out_of_range(unit: &'static str, word: &str, range: &'static str) -> Self {
+    pub(crate) fn out_of_range(unit: &'static str, word: &str, range: &'static str) -> Self {
         Self::OutOfRange { unit, word: word.to_owned(), range }
     }
 

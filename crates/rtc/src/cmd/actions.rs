@@ -1,0 +1,273 @@
+//! The object `actions`.
+
+use tc_proto::client::Error as ClientError;
+use tc_proto::msg::{
+    ActionMessage, ActionRequest, ActionSpec, MessageType, NetlinkHeader, Request, Verb, flags,
+};
+use tc_proto::units::{Base, parse_u32};
+use tc_proto::{EncodeError, Options};
+
+use super::filter::TALKING;
+use super::modify::{Change, refusal};
+use super::show::{terminated, unencodable};
+use super::{Modify, Session, Step, unknown_command};
+use crate::action::{self, Actions, List};
+use crate::args::{Args, Marks, abbreviates};
+use crate::error::Error;
+use crate::kinds::{self, Show, Target};
+use crate::out::Out;
+
+/// The status of every failure that is not one of a listing.
+const FAILED: u8 = 255;
+
+/// The usage, for standard error.
+const USAGE: &str = "\
+Usage: tc actions { add | change | replace } action KIND WORDS [ TAIL ] [ action ... ]
+       tc actions { get | delete } action KIND index INDEX [ action ... ]
+       tc actions { list | show } action KIND [ since MSEC ]
+       tc actions flush action KIND
+TAIL := [ cookie HEX ] [ hw_stats { immediate | delayed | disabled } ] [ no_percpu ]
+          [ skip_hw | skip_sw ]
+
+\"tc actions add action KIND help\" tells the words of a kind. A verdict alone, such as drop, is
+an action of the kind gact.
+";
+
+/// What is asked of the kernel beside lists.
+pub(super) enum Command {
+    /// Adds or changes actions.
+    Make(Verb, Actions),
+    /// Deletes actions.
+    Delete(Vec<ActionSpec<'static>>),
+    /// Deletes the actions of a kind.
+    Flush(String),
+}
+
+impl Command {
+    /// The message. It borrows from the actions what they keep open.
+    pub(super) fn request(&self) -> Result<Request<'_>, EncodeError> {
+        match self {
+            Self::Make(verb, actions) => ActionRequest { actions: actions.specs()? }.encode(*verb),
+            Self::Delete(actions) => {
+                ActionRequest { actions: actions.clone() }.encode(Verb::Delete)
+            }
+            Self::Flush(kind) => ActionRequest::flush(kind),
+        }
+    }
+
+    /// The kinds of the actions, each once.
+    pub(super) fn kinds(&self) -> Vec<String> {
+        let mut kinds: Vec<_> = match self {
+            Self::Make(_, actions) => actions.kinds().map(str::to_owned).collect(),
+            Self::Delete(actions) => actions.iter().map(|a| a.options.kind.to_string()).collect(),
+            Self::Flush(kind) => vec![kind.clone()],
+        };
+        kinds.sort_unstable();
+        kinds.dedup();
+        kinds
+    }
+
+    /// What tc says after the kernel's refusal, and the status.
+    pub(super) fn refused(&self, e: &ClientError) -> Error {
+        match self {
+            Self::Make(..) => refusal(e).line(TALKING).with_status(FAILED),
+            Self::Delete(_) => unread(refusal(e).line(TALKING)),
+            Self::Flush(_) => refusal(e).line("We have an error flushing").with_status(1),
+        }
+    }
+}
+
+/// After a failed `get` or `delete`, tc takes the next word for a command.
+fn unread(e: Error) -> Error {
+    e.line("Command \"action\" is unknown, try \"tc actions help\".").with_status(FAILED)
+}
+
+pub(super) fn run(args: &mut Args<'_>, session: &mut Session<'_>) -> Result<Step, Error> {
+    let mut last = None;
+    while let Some(word) = args.word()? {
+        // Several commands may share a line; the last one is the caller's.
+        if let Some(modify) = last.take() {
+            Modify::run(&modify, session)?;
+        }
+        let made = [("add", Verb::Add), ("change", Verb::Change), ("replace", Verb::Replace)];
+        if let Some((_, verb)) = made.into_iter().find(|(name, _)| abbreviates(word, name)) {
+            last = Some(make(verb, args, session)?);
+        } else if abbreviates(word, "get") {
+            get(args, session)?;
+        } else if abbreviates(word, "delete") {
+            last = Some(modify(Command::Delete(parse_indexes(args)?), session));
+        } else if ["list", "show", "lst"].iter().any(|name| abbreviates(word, name)) {
+            return list(args, session);
+        } else if abbreviates(word, "flush") {
+            return flush(args, session);
+        } else if abbreviates(word, "help") {
+            return Err(Error::usage(USAGE));
+        } else {
+            return Err(unknown_command(word, "actions"));
+        }
+    }
+    Ok(last.map_or(Step::Done, |modify| Step::Modify(Box::new(modify))))
+}
+
+fn modify(command: Command, session: &Session<'_>) -> Modify {
+    Modify {
+        change: Change::Actions(command),
+        options: None,
+        marks: Marks::default(),
+        target: Target::default(),
+        echo: session.options.echo,
+    }
+}
+
+fn make(verb: Verb, args: &mut Args<'_>, session: &mut Session<'_>) -> Result<Modify, Error> {
+    const REFUSAL: &str = "Illegal \"action\"";
+    if args.left() == 0 {
+        return Err(Error::new(FAILED, REFUSAL).hint("which action? tc actions help"));
+    }
+    let list = List::parse(args, REFUSAL);
+    let actions = list.and_then(|list| list.resolve(session.env, &Target::default()));
+    let actions = actions.map_err(|e| e.with_status(FAILED))?;
+    session.complain(&actions.notes());
+    Ok(modify(Command::Make(verb, actions), session))
+}
+
+/// Reads `action KIND index N`, repeated. tc never looks at the word in the place of `action`.
+fn parse_indexes(args: &mut Args<'_>) -> Result<Vec<ActionSpec<'static>>, Error> {
+    let failed = |line: &str| Error::new(FAILED, line);
+    let mut actions = Vec::new();
+    args.word()?;
+    while let Some(kind) = args.word()? {
+        if kind == "action" && !actions.is_empty() {
+            continue;
+        }
+        if kinds::action(kind).is_none() {
+            let error = failed(&format!("Error: non existent action: {kind}"));
+            return Err(error.at(args.last()));
+        }
+        if !args.take_abbreviation("index") {
+            return Err(failed(&format!("Error: no index specified action: {kind}")));
+        }
+        let index = parse_u32(args.value()?, Base::Ten)
+            .map_err(|e| failed("Illegal \"index\"").at(args.last()).hint(e.to_string()))?;
+        let spec = ActionSpec::new(Options::bare(kind));
+        actions.push(ActionSpec { index: Some(index), ..spec });
+    }
+    Ok(actions)
+}
+
+fn get(args: &mut Args<'_>, session: &mut Session<'_>) -> Result<(), Error> {
+    let actions = parse_indexes(args)?;
+    let request = ActionRequest { actions }.get().map_err(unencodable)?;
+    let found = session.env.get(&request);
+    let found = found.map_err(|e| unread(refusal(&e).line(TALKING)))?;
+    let Session { env, options, out, .. } = session;
+    let mut show = Show { options, env: *env };
+    out.document(|out| print_list(&found.body, &mut show, out));
+    Ok(())
+}
+
+/// Reads `action KIND`; without it the command's usage is the error.
+fn parse_kind<'a>(args: &mut Args<'a>) -> Result<&'a str, Error> {
+    if !args.take("action") {
+        return Err(Error::invalid(USAGE));
+    }
+    args.word()?.ok_or_else(|| Error::invalid(USAGE))
+}
+
+/// Tells that there is no such kind, which is no failure.
+fn bad_kind(kind: &str, session: &mut Session<'_>) -> Step {
+    session.complain(&format!("bad action {kind}\n"));
+    Step::Done
+}
+
+fn list(args: &mut Args<'_>, session: &mut Session<'_>) -> Result<Step, Error> {
+    let kind = parse_kind(args)?;
+    if kinds::action(kind).is_none() {
+        return Ok(bad_kind(kind, session));
+    }
+    let mut since_ms = None;
+    if args.take("since") {
+        let word = args.value()?;
+        since_ms =
+            Some(parse_u32(word, Base::Auto).map_err(|_| {
+                Error::wrong(word, "dump time \"since\" is invalid").at(args.last())
+            })?);
+    }
+    let request = ActionRequest::list(kind, session.options.brief, since_ms);
+    let (dump, ended) = session.env.dump(&request.map_err(unencodable)?);
+    let Session { env, options, out, .. } = session;
+    let mut show = Show { options, env: *env };
+    out.document(|out| {
+        for (_, body) in dump.messages() {
+            print_list(body, &mut show, out);
+        }
+    });
+    if dump.interrupted() {
+        session.complain("Dump was interrupted and may be inconsistent.\n");
+    }
+    ended.map_err(|e| terminated(&e))?;
+    Ok(Step::Done)
+}
+
+fn flush(args: &mut Args<'_>, session: &mut Session<'_>) -> Result<Step, Error> {
+    let kind = parse_kind(args)?;
+    if kinds::action(kind).is_none() {
+        return Ok(bad_kind(kind, session));
+    }
+    Ok(Step::Modify(Box::new(modify(Command::Flush(kind.to_owned()), session))))
+}
+
+/// Shows the actions of one message of a list.
+fn print_list(body: &[u8], show: &mut Show<'_>, out: &mut Out<'_>) {
+    let Ok(message) = ActionMessage::decode(body) else { return };
+    print_count(&message, out);
+    out.newline();
+    out.entry(|out| {
+        action::print_objects(message.actions(), show, out);
+        print_warning(&message, out);
+    });
+}
+
+fn print_count(message: &ActionMessage<'_>, out: &mut Out<'_>) {
+    let count = message.count().unwrap_or_default();
+    out.entry(|out| out.field("total acts", count, format_args!("total acts {count}")));
+}
+
+fn print_warning(message: &ActionMessage<'_>, out: &mut Out<'_>) {
+    if let Some(warning) = message.warning() {
+        out.field("warn", &*warning, format_args!("{warning}"));
+        out.newline();
+    }
+}
+
+/// Shows a notification.
+pub(super) fn print_event(
+    header: NetlinkHeader,
+    message: &ActionMessage<'_>,
+    show: &mut Show<'_>,
+    out: &mut Out<'_>,
+) {
+    print_count(message, out);
+    out.newline();
+    let deleted = header.message_type == MessageType::DEL_ACTION.0;
+    let has = |flag| header.flags & flag != 0;
+    let event = match deleted {
+        true if has(flags::ROOT) => "Flushed table ",
+        true => "Deleted action ",
+        false if has(flags::REPLACE) => "Replaced action ",
+        false if has(flags::CREATE) => "Added action ",
+        false => "",
+    };
+    out.entry(|out| {
+        out.field("event", event.trim_end(), format_args!("{event}"));
+        match message.flushed() {
+            Some((kind, count)) if deleted => {
+                out.field("kind", &*kind, format_args!(" {kind} "));
+                out.field("flushed", count, format_args!("({count} entries)"));
+                out.newline();
+            }
+            _ => action::print_objects(message.actions(), show, out),
+        }
+        print_warning(message, out);
+    });
+}

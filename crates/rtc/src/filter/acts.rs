@@ -1,0 +1,90 @@
+//! What a filter does with a packet that matches: the words `action` and `police`.
+
+use tc_proto::msg::tca;
+use tc_proto::wire::RawAttrs;
+use tc_proto::{DecodeError, EncodeError};
+
+use crate::action::{self, Actions, List, police};
+use crate::args::Args;
+use crate::env::Env;
+use crate::error::Error;
+use crate::kinds::{Show, Target};
+use crate::out::Out;
+
+/// The words `action …` and `police …` of a filter.
+#[derive(Debug, Default)]
+pub(super) struct Acts {
+    actions: Option<List>,
+    police: Option<police::Words>,
+}
+
+/// Actions that are at hand.
+#[derive(Debug, Default)]
+pub(super) struct ReadyActs {
+    actions: Option<Actions>,
+    police: Option<RawAttrs>,
+    notes: String,
+}
+
+impl Acts {
+    /// Reads what follows the word `action`, which makes the attribute `attr`. `refusal` is the line
+    /// that ends the errors.
+    pub(super) fn action(
+        &mut self,
+        args: &mut Args<'_>,
+        refusal: &'static str,
+        attr: u16,
+    ) -> Result<(), Error> {
+        args.mark(&[tca::OPTIONS, attr]);
+        self.actions = Some(List::parse(args, refusal)?);
+        Ok(())
+    }
+
+    /// Reads what follows the word `police`, which makes the attribute `attr`.
+    pub(super) fn police(&mut self, args: &mut Args<'_>, attr: u16) -> Result<(), Error> {
+        args.mark(&[tca::OPTIONS, attr]);
+        self.police = Some(police::parse_old(args)?);
+        Ok(())
+    }
+
+    /// Looks up what the words name.
+    pub(super) fn resolve(self, env: &mut dyn Env, target: &Target) -> Result<ReadyActs, Error> {
+        let actions = self.actions.map(|list| list.resolve(env, target)).transpose()?;
+        let notes = actions.as_ref().map(Actions::notes).unwrap_or_default();
+        let police = self.police.map(|police| police.resolve_old(env)).transpose()?;
+        Ok(ReadyActs { actions, police, notes })
+    }
+}
+
+impl ReadyActs {
+    /// The list of actions, as the filter sends it.
+    pub(super) fn actions(&self) -> Result<Option<RawAttrs>, EncodeError> {
+        self.actions.as_ref().map(Actions::attrs).transpose()
+    }
+
+    /// The policer of the old form.
+    pub(super) fn police(&self) -> Option<RawAttrs> {
+        self.police.clone()
+    }
+
+    /// What the user asked to be told.
+    pub(super) fn notes(&self) -> &str {
+        &self.notes
+    }
+}
+
+/// Shows the list of actions, each after a line break.
+pub(super) fn print(actions: Option<&RawAttrs>, show: &mut Show<'_>, out: &mut Out<'_>) {
+    if let Some(actions) = actions {
+        action::print(actions.attrs(), show, out);
+    }
+}
+
+/// Shows a policer of the old form, after a line break.
+pub(super) fn print_police(
+    police: &RawAttrs,
+    show: &mut Show<'_>,
+    out: &mut Out<'_>,
+) -> Result<(), DecodeError> {
+    police::print_old(police.attrs(), show, out)
+}
