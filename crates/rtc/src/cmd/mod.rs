@@ -20,6 +20,7 @@ use tc_proto::client::Error as ClientError;
 use crate::args::{Args, abbreviates};
 use crate::env::Env;
 use crate::error::Error;
+use crate::kinds::cut_name;
 use crate::options::Options;
 use crate::out::{Out, Style};
 
@@ -112,7 +113,7 @@ pub(crate) fn ifindex(dev: &str, env: &mut dyn Env) -> Result<i32, Error> {
 
 fn no_device(dev: &str) -> Error {
     // tc cuts the name before it looks.
-    let cut = crate::kinds::cut_name(dev);
+    let cut = cut_name(dev);
     let error = Error::new(1, format_args!("Cannot find device \"{cut}\""));
     if cut == dev {
         error
@@ -134,7 +135,7 @@ fn unknown_command(word: &str, object: &str) -> Error {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::numbered_device;
 
     #[test]
     fn a_device_may_be_named_by_its_number() {
