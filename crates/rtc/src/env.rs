@@ -6,9 +6,11 @@ use std::ffi::OsStr;
 use tc_bpf_loader::sys::Kernel;
 use tc_proto::client::{Ack, Client, Dump, Error as ClientError, Message, Monitor, Pipeline};
 use tc_proto::msg::Request;
+use tc_proto::units::Psched;
 
 use crate::error::Error;
 use crate::netns;
+use crate::sysfs;
 
 /// What commands need of the system. Parsing needs nothing of it.
 pub trait Env {
@@ -51,6 +53,16 @@ pub trait Env {
 
     /// The bpf(2) system call.
     fn bpf(&mut self) -> &mut dyn tc_bpf_loader::sys::Bpf;
+
+    /// The clock of the packet scheduler, in whose ticks messages tell the times of bursts.
+    fn psched(&mut self) -> Psched {
+        Psched::CURRENT
+    }
+
+    /// The speed of a device in Mbit/s, of which `rate 10%` is a share. The error has tc's words.
+    fn link_speed(&mut self, dev: &str) -> Result<u32, Error> {
+        sysfs::unknown_speed(dev)
+    }
 }
 
 /// The running system. Sockets are opened when first used.
@@ -61,6 +73,7 @@ pub struct System {
     indexes: HashMap<String, i32>,
     names: HashMap<i32, Option<String>>,
     kernel: Kernel,
+    psched: Option<Psched>,
 }
 
 impl System {
@@ -155,5 +168,13 @@ impl Env for System {
 
     fn bpf(&mut self) -> &mut dyn tc_bpf_loader::sys::Bpf {
         &mut self.kernel
+    }
+
+    fn psched(&mut self) -> Psched {
+        *self.psched.get_or_insert_with(sysfs::psched)
+    }
+
+    fn link_speed(&mut self, dev: &str) -> Result<u32, Error> {
+        sysfs::link_speed(dev)
     }
 }

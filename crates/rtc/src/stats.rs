@@ -40,7 +40,7 @@ pub(crate) fn print(stats: &Stats<'_>, prefix: &str, options: &Options, out: &mu
     if let Some(rate) = stats.rate {
         let shown = Rate(rate.bps);
         out.field("rate", rate.bps, format_args!("rate {} ", shown.display(options.iec)));
-        out.field("pps", rate.pps, format_args!("{}pps ", rate.pps));
+        out.field("pps", rate.pps, format_args!("{}pps{prefix}", rate.pps));
     }
     if let Some(queue) = stats.queue {
         let backlog = Size(queue.backlog.into());

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use tc_proto::EncodeError;
 use tc_proto::client::{Ack, Error as ClientError, KernelError, errno_text};
-use tc_proto::msg::{ExtAck, FilterRequest, QdiscRequest, Request, Verb, flags};
+use tc_proto::msg::{ClassRequest, ExtAck, FilterRequest, QdiscRequest, Request, Verb, flags};
 
 use super::{Session, filter, hint, monitor};
 use crate::args::Marks;
@@ -23,6 +23,7 @@ pub(crate) struct Modify {
 /// What is changed.
 pub(super) enum Change {
     Qdisc(Verb, QdiscRequest<'static>),
+    Class(Verb, ClassRequest<'static>),
     Filter(Verb, FilterRequest<'static>),
 }
 
@@ -33,6 +34,10 @@ impl Modify {
         let mut request = match &self.change {
             Change::Qdisc(verb, qdisc) => {
                 QdiscRequest { options: options.or(qdisc.options.clone()), ..qdisc.clone() }
+                    .encode(*verb)?
+            }
+            Change::Class(verb, class) => {
+                ClassRequest { options: options.or(class.options.clone()), ..class.clone() }
                     .encode(*verb)?
             }
             Change::Filter(verb, filter) => {

@@ -2,6 +2,7 @@
 
 mod bfifo;
 mod clsact;
+mod htb;
 mod ingress;
 mod mq;
 mod noqueue;
@@ -11,6 +12,7 @@ mod pfifo_head_drop;
 
 pub use bfifo::Bfifo;
 pub use clsact::Clsact;
+pub use htb::{Htb, HtbClass, HtbInit, HtbXstats};
 pub use ingress::Ingress;
 pub use mq::Mq;
 pub use noqueue::Noqueue;
