@@ -13,13 +13,18 @@ use tc_proto::{DecodeError, EncodeError};
 pub const QDISCS: &[&dyn QdiscKind] = &[
     &qdisc::bfifo::Bfifo,
     &qdisc::clsact::Clsact,
+    &qdisc::drr::Drr,
+    &qdisc::fq_codel::FqCodel,
     &qdisc::htb::Htb,
     &qdisc::ingress::Ingress,
     &qdisc::mq::Mq,
+    &qdisc::multiq::Multiq,
     &qdisc::noqueue::Noqueue,
     &qdisc::pfifo::Pfifo,
     &qdisc::pfifo_fast::PfifoFast,
     &qdisc::pfifo_head_drop::PfifoHeadDrop,
+    &qdisc::prio::Prio,
+    &qdisc::tbf::Tbf,
 ];
 
 /// The kinds of filters, sorted by name.

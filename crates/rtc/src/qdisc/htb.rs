@@ -4,7 +4,7 @@ use tc_proto::qdisc::{Htb as Wire, HtbClass, HtbInit, HtbXstats};
 use tc_proto::units::{Base, LinkLayer, Rate, RateSpec, Size, parse_u16, parse_u32};
 use tc_proto::{DecodeError, Kind};
 
-use super::rate::{RateArg, unknown, value};
+use super::words::{RateArg, unknown, value};
 use crate::args::{Args, abbreviates};
 use crate::env::Env;
 use crate::error::Error;
@@ -256,7 +256,7 @@ impl Pending for Words {
         target: &Target,
     ) -> Result<Box<dyn Resolved>, Error> {
         let mut resolve = |rate: Option<RateArg>, keyword| match rate {
-            Some(rate) => rate.resolve(env, target, keyword, USAGE),
+            Some(rate) => rate.resolve(env, target, |_| format!("Illegal \"{keyword}\"\n{USAGE}")),
             None => Ok(Rate(0)),
         };
         let rate = resolve(self.rate, "rate")?;

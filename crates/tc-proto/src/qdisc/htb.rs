@@ -271,3 +271,59 @@ impl HtbXstats {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Options;
+
+    // tc 7.3: `class add dev v0 parent 1: classid 1:1 htb rate 10mbit burst 15k`; the options up to
+    // the first entries of the table.
+    #[test]
+    #[cfg(target_endian = "little")]
+    fn a_class_is_sent_as_tc_sends_it() {
+        let psched = Psched::CURRENT;
+        let rate = Rate(1_250_000);
+        let spec = RateSpec::new(rate, 1600);
+        let mut class = HtbClass::default();
+        class.set_rate(spec, rate, Size(15 << 10), &psched);
+        class.set_ceil(spec, rate, Size(1600), &psched);
+        let options = Options::of(&class).unwrap();
+        let bytes = options.bytes();
+        #[rustfmt::skip]
+        let start = [
+            0x30, 0, 1, 0, // TCA_HTB_PARMS
+            3, 1, 0, 0, 0xff, 0xff, 0, 0, 0xd0, 0x12, 0x13, 0,
+            3, 1, 0, 0, 0xff, 0xff, 0, 0, 0xd0, 0x12, 0x13, 0,
+            0, 0xee, 2, 0, 0x20, 0x4e, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+            4, 4, 4, 0, // TCA_HTB_RTAB
+            0x64, 0, 0, 0, 0xc8, 0, 0, 0, 0x2c, 1, 0, 0,
+        ];
+        assert_eq!(bytes[..start.len()], start);
+        assert_eq!(bytes.len(), 0x30 + 2 * 1028);
+        assert_eq!(options.decode::<HtbClass>(), Some(Ok(class)));
+    }
+
+    // tc 7.3: `… htb rate 100gbit ceil 400gbit`.
+    #[test]
+    fn rates_past_32_bits_have_attributes_of_their_own() {
+        let psched = Psched::CURRENT;
+        let (rate, ceil) = (Rate(12_500_000_000), Rate(50_000_000_000));
+        let mut class = HtbClass::default();
+        class.set_rate(RateSpec::new(rate, 1600), rate, Size(1612), &psched);
+        class.set_ceil(RateSpec::new(ceil, 1600), ceil, Size(1650), &psched);
+        assert_eq!((class.rate.rate, class.ceil.rate), (u32::MAX, u32::MAX));
+        assert_eq!((class.buffer_ticks, class.cbuffer_ticks), (3, 1));
+        let options = Options::of(&class).unwrap();
+        let types: Vec<_> = Attrs::new(options.bytes()).map(|attr| attr.ty()).collect();
+        assert_eq!(types, [6, 7, 1, 4, 3]);
+        let read = HtbClass::decode(options.bytes()).unwrap();
+        assert_eq!((read.rate(), read.ceil()), (rate, ceil));
+    }
+
+    #[test]
+    fn a_short_structure_is_an_error_with_its_place() {
+        let err = HtbClass::decode(&[8, 0, 1, 0, 0, 0, 0, 0]).unwrap_err();
+        assert_eq!(err.path().to_string(), "1");
+    }
+}
