@@ -24,6 +24,7 @@ pub const QDISCS: &[&dyn QdiscKind] = &[
     &qdisc::pfifo_fast::PfifoFast,
     &qdisc::pfifo_head_drop::PfifoHeadDrop,
     &qdisc::prio::Prio,
+    &qdisc::sfq::Sfq,
     &qdisc::tbf::Tbf,
 ];
 

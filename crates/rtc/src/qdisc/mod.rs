@@ -14,5 +14,7 @@ pub mod pfifo;
 pub mod pfifo_fast;
 pub mod pfifo_head_drop;
 pub mod prio;
+mod red;
+pub mod sfq;
 pub mod tbf;
 mod words;

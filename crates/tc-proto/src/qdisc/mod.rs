@@ -13,6 +13,7 @@ mod pfifo;
 mod pfifo_fast;
 mod pfifo_head_drop;
 mod prio;
+mod sfq;
 mod tbf;
 
 pub use bfifo::Bfifo;
@@ -28,4 +29,5 @@ pub use pfifo::Pfifo;
 pub use pfifo_fast::{Bands, PfifoFast};
 pub use pfifo_head_drop::PfifoHeadDrop;
 pub use prio::Prio;
+pub use sfq::{Sfq, SfqParms, SfqRedStats, SfqV1, SfqXstats};
 pub use tbf::{Tbf, TbfParms};
