@@ -1,9 +1,13 @@
 //! The system that a command works on: the kernel's netlink and bpf(2) interfaces.
 
-use std::collections::HashMap;
-use std::ffi::OsStr;
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
+use std::fs::File;
+use std::io::{self, IsTerminal, Read};
+use std::path::{Path, PathBuf};
 
 use tc_bpf_loader::sys::Kernel;
+use tc_bpf_loader::{ObjectError, ObjectSpec};
 use tc_proto::client::{Ack, Client, Dump, Error as ClientError, Message, Monitor, Pipeline};
 use tc_proto::msg::Request;
 use tc_proto::units::Psched;
@@ -45,6 +49,9 @@ pub trait Env {
     /// The index of the device of this name; asks once for each name.
     fn ifindex(&mut self, name: &str) -> Result<i32, ClientError>;
 
+    /// Forgets the index of a device that turned out to be gone.
+    fn forget_ifindex(&mut self, _name: &str) {}
+
     /// Looks up the names of devices together, before [`ifname`](Self::ifname) is asked for each.
     fn learn_ifnames(&mut self, indexes: &[i32]) -> Result<(), ClientError>;
 
@@ -54,15 +61,43 @@ pub trait Env {
     /// The bpf(2) system call.
     fn bpf(&mut self) -> &mut dyn tc_bpf_loader::sys::Bpf;
 
-    /// The clock of the packet scheduler, in whose ticks messages tell the times of bursts.
+    /// Opens a file that a command line names: a batch, bytecode, saved messages.
+    fn open(&mut self, file: &Path) -> io::Result<Box<dyn Read>>;
+
+    /// What `-batch -` reads.
+    fn stdin(&mut self) -> Box<dyn Read>;
+
+    /// Reads a BPF object.
+    fn object(&mut self, file: &Path) -> Result<ObjectSpec, ObjectError>;
+
+    /// An environment variable.
+    fn var(&self, name: &str) -> Option<OsString>;
+
+    /// Whether standard output is a terminal.
+    fn shows_on_terminal(&self) -> bool;
+
+    /// The clock of the packet scheduler, in whose ticks messages tell the times of bursts. It is
+    /// the same on all current kernels.
     fn psched(&mut self) -> Psched {
         Psched::CURRENT
     }
 
     /// The speed of a device in Mbit/s, of which `rate 10%` is a share. The error has tc's words.
     fn link_speed(&mut self, dev: &str) -> Result<u32, Error> {
-        sysfs::unknown_speed(dev)
+        let file = sysfs::speed_file(dev);
+        sysfs::link_speed(&file, self.open(Path::new(&file)))
     }
+}
+
+/// Reads the clock of the packet scheduler from `/proc/net/psched`. As in tc, `PROC_NET_PSCHED`
+/// names another file, `PROC_ROOT` another `/proc`, and `HZ` the frequency of the timer.
+pub fn read_psched(env: &mut dyn Env) -> Psched {
+    let file = match env.var("PROC_NET_PSCHED") {
+        Some(file) => PathBuf::from(file),
+        None => PathBuf::from(env.var("PROC_ROOT").unwrap_or("/proc".into())).join("net/psched"),
+    };
+    let hz = env.var("HZ");
+    sysfs::psched(env.open(&file), hz.as_deref())
 }
 
 /// The running system. Sockets are opened when first used.
@@ -70,18 +105,18 @@ pub trait Env {
 pub struct System {
     client: Option<Client>,
     pipeline: Pipeline,
-    indexes: HashMap<String, i32>,
-    names: HashMap<i32, Option<String>>,
+    indexes: BTreeMap<String, i32>,
+    names: BTreeMap<i32, Option<String>>,
     kernel: Kernel,
     psched: Option<Psched>,
 }
 
 impl System {
     fn client(&mut self) -> Result<&mut Client, ClientError> {
-        Self::open(&mut self.client)
+        Self::opened(&mut self.client)
     }
 
-    fn open(client: &mut Option<Client>) -> Result<&mut Client, ClientError> {
+    fn opened(client: &mut Option<Client>) -> Result<&mut Client, ClientError> {
         match client {
             Some(client) => Ok(client),
             none => Ok(none.insert(Client::open()?)),
@@ -103,7 +138,7 @@ impl Env for System {
         request: &Request<'_>,
         report: &mut dyn FnMut(u64, Result<Ack, ClientError>),
     ) -> Result<(), ClientError> {
-        let client = Self::open(&mut self.client)?;
+        let client = Self::opened(&mut self.client)?;
         self.pipeline.push(client, request, report);
         Ok(())
     }
@@ -113,7 +148,7 @@ impl Env for System {
         report: &mut dyn FnMut(u64, Result<Ack, ClientError>),
     ) -> Result<(), ClientError> {
         if self.pipeline.pending() > 0 {
-            let client = Self::open(&mut self.client)?;
+            let client = Self::opened(&mut self.client)?;
             self.pipeline.flush(client, report);
         }
         Ok(())
@@ -143,6 +178,10 @@ impl Env for System {
         Ok(index)
     }
 
+    fn forget_ifindex(&mut self, name: &str) {
+        self.indexes.remove(name);
+    }
+
     fn learn_ifnames(&mut self, indexes: &[i32]) -> Result<(), ClientError> {
         let unknown: Vec<u32> = indexes
             .iter()
@@ -170,11 +209,33 @@ impl Env for System {
         &mut self.kernel
     }
 
-    fn psched(&mut self) -> Psched {
-        *self.psched.get_or_insert_with(sysfs::psched)
+    fn open(&mut self, file: &Path) -> io::Result<Box<dyn Read>> {
+        Ok(Box::new(File::open(file)?))
     }
 
-    fn link_speed(&mut self, dev: &str) -> Result<u32, Error> {
-        sysfs::link_speed(dev)
+    fn stdin(&mut self) -> Box<dyn Read> {
+        Box::new(io::stdin().lock())
+    }
+
+    fn object(&mut self, file: &Path) -> Result<ObjectSpec, ObjectError> {
+        ObjectSpec::from_path(file)
+    }
+
+    fn var(&self, name: &str) -> Option<OsString> {
+        std::env::var_os(name)
+    }
+
+    fn shows_on_terminal(&self) -> bool {
+        io::stdout().is_terminal()
+    }
+
+    fn psched(&mut self) -> Psched {
+        match self.psched {
+            Some(psched) => psched,
+            None => {
+                let psched = read_psched(self);
+                *self.psched.insert(psched)
+            }
+        }
     }
 }

@@ -3,15 +3,22 @@
 use std::collections::HashMap;
 use std::ffi::OsStr;
 use std::fmt::{self, Write as _};
-use std::fs;
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
+use std::path::Path;
 
 use tc_proto::Handle;
 
+use crate::env::Env;
 use crate::error::Error;
 
 /// Where names are looked for when they are not in the file of `-cf`: the first that exists.
 const FILES: [&str; 2] = ["/etc/iproute2/tc_cls", "/usr/share/iproute2/tc_cls"];
+
+fn read_all(file: &Path, env: &mut dyn Env) -> io::Result<Vec<u8>> {
+    let mut text = Vec::new();
+    env.open(file)?.read_to_end(&mut text)?;
+    Ok(text)
+}
 
 /// What classes are called, by their ids.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -20,11 +27,11 @@ pub struct ClassNames(HashMap<Handle, String>);
 impl ClassNames {
     /// Reads the file of `-cf`, if any, and the system's, whose names win, as in tc. Returns the
     /// names and what is to be complained of.
-    pub(crate) fn load(conf: Option<&OsStr>) -> Result<(Self, String), Error> {
+    pub(crate) fn load(conf: Option<&OsStr>, env: &mut dyn Env) -> Result<(Self, String), Error> {
         let mut names = Self::default();
         let mut complaints = String::new();
         if let Some(file) = conf {
-            let text = fs::read(file).map_err(|e| {
+            let text = read_all(file.as_ref(), env).map_err(|e| {
                 let file = file.to_string_lossy();
                 Error::usage(format_args!("Can't open class names file: {file}"))
                     .hint(e.to_string())
@@ -32,7 +39,7 @@ impl ClassNames {
             names.read(&file.to_string_lossy(), &text, &mut complaints);
         }
         for file in FILES {
-            match fs::read(file) {
+            match read_all(file.as_ref(), env) {
                 Ok(text) => {
                     names.read(file, &text, &mut complaints);
                     break;
@@ -96,7 +103,8 @@ mod tests {
 
     #[test]
     fn the_file_of_cf_must_be_there() {
-        let err = ClassNames::load(Some(OsStr::new("/nosuch"))).unwrap_err();
+        let mut env = crate::env::System::default();
+        let err = ClassNames::load(Some(OsStr::new("/nosuch")), &mut env).unwrap_err();
         assert_eq!(err.to_string(), "Can't open class names file: /nosuch\n");
         assert_eq!(err.status(), 255);
     }

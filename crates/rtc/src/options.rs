@@ -154,7 +154,7 @@ pub fn parse(words: &[OsString]) -> Result<Parsed<'_>, Error> {
                 at += 1;
             }
             Set::Netns => {
-                let name = words.get(at).ok_or_else(|| Error::required("netns name"))?;
+                let name = words.get(at).ok_or_else(no_netns)?;
                 options.netns = Some(name.clone());
                 at += 1;
             }
@@ -172,6 +172,12 @@ pub fn parse(words: &[OsString]) -> Result<Parsed<'_>, Error> {
         options.color = Color::Never;
     }
     Ok(Parsed::Run(options, words.get(at..).unwrap_or_default(), at))
+}
+
+/// tc looks for a network namespace without a name.
+fn no_netns() -> Error {
+    Error::usage("Cannot open network namespace \"(null)\": No such file or directory")
+        .hint("-n takes the name of a network namespace")
 }
 
 fn unknown(word: &OsStr) -> Error {

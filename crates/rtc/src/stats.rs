@@ -33,7 +33,10 @@ pub(crate) fn print(stats: &Stats<'_>, prefix: &str, options: &Options, out: &mu
             out.field(keys.1, part.packets, format_args!(" {} pkt", part.packets));
         }
     }
-    if stats.rate.is_some() || stats.queue.is_some() {
+    if stats.rate.is_some() {
+        // Not one of the line breaks that -oneline replaces, in tc neither.
+        out.text(format_args!("\n{prefix}"));
+    } else if stats.queue.is_some() {
         out.newline();
         out.text(format_args!("{prefix}"));
     }

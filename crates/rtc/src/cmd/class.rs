@@ -218,7 +218,8 @@ fn list(args: &mut Args<'_>, session: &mut Session<'_>) -> Result<Step, Error> {
     }
     shown.ifindex = target(dev, session)?.ifindex;
     let request = ClassRequest::list(shown.ifindex, parent.unwrap_or_default());
-    let listing = Listing { request: request.map_err(show::unencodable)?, named: dev.is_none() };
+    let listing =
+        Listing { request: request.map_err(show::unencodable)?, named: dev.is_none(), block: None };
     let of_dev = |m: &TcMessage<'_>| shown.ifindex == 0 || m.header.ifindex == shown.ifindex;
     // A tree is a drawing; JSON stays JSON.
     if session.options.graph && !session.options.json {

@@ -96,8 +96,12 @@ fn help(session: &mut Session<'_>) -> Step {
 }
 
 fn modify(verb: Verb, args: &mut Args<'_>, session: &mut Session<'_>) -> Result<Step, Error> {
-    let Some(words) = parse(args, Command::Modify)? else { return Ok(help(session)) };
+    let Some(mut words) = parse(args, Command::Modify)? else { return Ok(help(session)) };
     let target = target(words.dev, session)?;
+    words.parse_kind(args)?;
+    if words.handle.is_some() && words.kind.is_none() {
+        return Err(Error::invalid("Must specify filter type when using \"handle\""));
+    }
     let default = match verb {
         Verb::Add | Verb::Replace => Protocol::ALL,
         _ => Protocol::default(),
@@ -132,7 +136,8 @@ impl Words<'_> {
             },
             handle: self.handle_number,
             chain: self.chain,
-            options: self.kind.map(tc_proto::Options::bare),
+            // An empty word is the end of the common words, but no kind.
+            options: self.kind.filter(|kind| !kind.is_empty()).map(tc_proto::Options::bare),
             estimator: self.estimator,
             ..FilterRequest::new(self.hook(target.ifindex))
         }
@@ -146,7 +151,7 @@ enum Command {
     Get,
 }
 
-/// Reads a command that names one filter; `None` when it asks for help.
+/// Reads a command that names one filter, up to its kind; `None` when it asks for help.
 fn parse<'a>(args: &mut Args<'a>, command: Command) -> Result<Option<Words<'a>>, Error> {
     let mut words = Words::default();
     while let Some(word) = args.word()? {
@@ -173,25 +178,19 @@ fn parse<'a>(args: &mut Args<'a>, command: Command) -> Result<Option<Words<'a>>,
         }
         match words.common(word, args, "Invalid parent ID")? {
             Taken::Yes => {}
-            Taken::No if abbreviates(word, "estimator") => {
+            Taken::No if command == Command::Modify && abbreviates(word, "estimator") => {
                 words.estimator = Some(estimator(args, words.estimator.is_some())?);
                 args.mark(&[tca::RATE]);
             }
             Taken::No if abbreviates(word, "help") => return Ok(None),
+            Taken::No if command == Command::Get && word.is_empty() => {
+                return Err(wrong(args, word, "invalid filter name"));
+            }
             Taken::No => {
-                let rest = args.peek();
-                words.kind(word, args)?;
-                if let (Command::Get, Some(rest)) = (command, rest) {
-                    return Err(Error::invalid(format_args!(
-                        "Garbage instead of arguments \"{rest} ...\". Try \"tc filter help\"."
-                    )));
-                }
-                return Ok(Some(words));
+                words.kind = Some(cut_name(word));
+                break;
             }
         }
-    }
-    if words.handle.is_some() && command == Command::Modify {
-        return Err(Error::invalid("Must specify filter type when using \"handle\""));
     }
     Ok(Some(words))
 }
@@ -265,10 +264,9 @@ impl<'a> Words<'a> {
         Ok(Taken::Yes)
     }
 
-    /// The kind; what follows is its own.
-    fn kind(&mut self, word: &'a str, args: &mut Args<'a>) -> Result<(), Error> {
-        let name = cut_name(word);
-        self.kind = Some(name);
+    /// Reads the handle, and the words after the kind, as the kind does.
+    fn parse_kind(&mut self, args: &mut Args<'a>) -> Result<(), Error> {
+        let Some(name) = self.kind else { return Ok(()) };
         args.mark(&[tca::KIND]);
         args.mark(&[tca::OPTIONS]);
         if let Some(kind) = kinds::filter(name) {
@@ -283,8 +281,9 @@ impl<'a> Words<'a> {
                 "Unknown filter \"{name}\", hence option \"{other}\" is unparsable"
             ))),
             (None, Some(handle)) => {
-                self.handle_number =
-                    tc_proto::units::parse_loose_handle(handle).unwrap_or_default();
+                let unparsable =
+                    |_| Error::refused(format_args!("Unparsable filter ID \"{handle}\""));
+                self.handle_number = parse_u32(handle, Base::Hex).map_err(unparsable)?;
                 Ok(())
             }
             (None, None) => Ok(()),
@@ -293,13 +292,12 @@ impl<'a> Words<'a> {
 }
 
 fn get(args: &mut Args<'_>, session: &mut Session<'_>) -> Result<Step, Error> {
-    let Some(words) = parse(args, Command::Get)? else { return Ok(help(session)) };
+    let Some(mut words) = parse(args, Command::Get)? else { return Ok(help(session)) };
     let missing = [
         (words.protocol.is_none(), "Must specify filter protocol"),
         (words.prio.is_none(), "Must specify filter priority"),
-        (words.parent.is_none(), "Must specify filter parent"),
+        (words.parent.unwrap_or_default() == Handle::UNSPEC, "Must specify filter parent"),
         (words.kind.is_none(), "Must specify filter type"),
-        (words.handle.is_none(), "Must specify filter \"handle\""),
         (
             words.dev.is_none() && words.block.is_none(),
             "Must specify netdevice \"dev\" or block index \"block\"",
@@ -309,6 +307,16 @@ fn get(args: &mut Args<'_>, session: &mut Session<'_>) -> Result<Step, Error> {
         return Err(Error::invalid(line));
     }
     let target = target(words.dev, session)?;
+    let garbage = args.peek();
+    words.parse_kind(args)?;
+    if words.handle.is_none() {
+        return Err(Error::invalid("Must specify filter \"handle\""));
+    }
+    if let Some(garbage) = garbage {
+        let line =
+            format_args!("Garbage instead of arguments \"{garbage} ...\". Try \"tc filter help\".");
+        return Err(Error::invalid(line));
+    }
     let mut request = words.request(&target, Protocol::default());
     // Only kinds that send options without any words have some here.
     let options = words.options.map(|p| p.resolve(session.env, &target)).transpose()?;
@@ -331,7 +339,9 @@ pub(super) struct Shown {
     ifindex: i32,
     block: Option<u32>,
     parent: Handle,
-    info: Info,
+    /// As the user wrote it: a number too large for any filter hides none.
+    prio: Option<u32>,
+    protocol: Protocol,
     chain: Option<u32>,
 }
 
@@ -344,7 +354,12 @@ fn list(args: &mut Args<'_>, session: &mut Session<'_>) -> Result<Step, Error> {
                 return Err(together("block", "dev"));
             }
             // The kernel lists all handles; tc takes the word and ignores it.
-            "handle" => _ = args.value()?,
+            "handle" => {
+                let value = args.value()?;
+                if words.handle.replace(value).is_some() {
+                    return Err(Error::duplicate("handle", value).at(args.last()));
+                }
+            }
             _ if abbreviates(word, "priority") || abbreviates(word, "preference") => {
                 let value = args.value()?;
                 if words.prio.is_some() {
@@ -355,7 +370,8 @@ fn list(args: &mut Args<'_>, session: &mut Session<'_>) -> Result<Step, Error> {
             }
             _ => match words.common(word, args, "invalid parent ID")? {
                 Taken::Yes => {}
-                Taken::No if abbreviates(word, "help") => return Ok(help(session)),
+                // tc shows its usage and goes on.
+                Taken::No if abbreviates(word, "help") => session.complain(USAGE),
                 Taken::No => {
                     let line = format_args!(" What is \"{word}\"? Try \"tc filter help\"");
                     return Err(Error::invalid(line));
@@ -373,22 +389,17 @@ fn list(args: &mut Args<'_>, session: &mut Session<'_>) -> Result<Step, Error> {
     let listing = Listing {
         request: request.map_err(unencodable)?,
         named: words.dev.is_none() && words.block.is_none(),
+        block: words.block,
     };
     let shown = Shown {
         ifindex,
         block: words.block,
         parent: words.parent.unwrap_or_default(),
-        info,
+        prio: words.prio,
+        protocol: info.protocol,
         chain: words.chain,
     };
-    listing
-        .run(session, |_| true, |message, show, out| print(message, &shown, &[], show, out))
-        .map_err(|e| match words.block {
-            Some(block) if e.to_string().contains("Block of given index was not found") => {
-                Error::new(1, format_args!("Cannot find block \"{block}\""))
-            }
-            _ => e,
-        })?;
+    listing.run(session, |_| true, |message, show, out| print(message, &shown, &[], show, out))?;
     Ok(Step::Done)
 }
 
@@ -414,14 +425,14 @@ pub(super) fn print(
     print_hook(header, shown, show, out);
     let info = Info::from_wire(header.info);
     if header.info != 0 {
-        if info.protocol.0 != 0 && info.protocol != shown.info.protocol {
+        if info.protocol.0 != 0 && info.protocol != shown.protocol {
             let protocol = match show.options.numeric {
                 true => info.protocol.numeric().to_string(),
                 false => info.protocol.to_string(),
             };
             out.field("protocol", &*protocol, format_args!("protocol {protocol} "));
         }
-        if info.prio != 0 && info.prio != shown.info.prio {
+        if info.prio != 0 && Some(info.prio.into()) != shown.prio {
             out.field("pref", info.prio, format_args!("pref {} ", info.prio));
         }
     }

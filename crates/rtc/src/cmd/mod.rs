@@ -19,7 +19,7 @@ use crate::args::{Args, abbreviates};
 use crate::env::Env;
 use crate::error::Error;
 use crate::options::Options;
-use crate::out::Out;
+use crate::out::{Out, Style};
 
 pub(crate) use batch::run as run_batch;
 pub(crate) use help::{USAGE, VERSION};
@@ -29,6 +29,7 @@ pub(crate) use modify::Modify;
 pub(crate) struct Session<'a> {
     pub(crate) env: &'a mut dyn Env,
     pub(crate) options: &'a Options,
+    pub(crate) style: Style,
     pub(crate) out: Out<'a>,
     pub(crate) err: &'a mut dyn std::io::Write,
 }

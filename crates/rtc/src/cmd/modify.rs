@@ -83,6 +83,10 @@ impl Modify {
 
     fn explain(&self, e: &ClientError, session: &mut Session<'_>) -> Error {
         let mut error = refusal(e);
+        if let (Some(libc::ENODEV), Some(dev)) = (e.errno(), &self.target.dev) {
+            // A device of this name may come again with another index.
+            session.env.forget_ifindex(dev);
+        }
         if let Change::Filter(..) = self.change {
             error = error.line(filter::TALKING);
         }

@@ -79,10 +79,12 @@ pub(super) fn run(args: &mut Args<'_>, session: &mut Session<'_>) -> Result<Step
 }
 
 fn modify(verb: Verb, args: &mut Args<'_>, session: &mut Session<'_>) -> Result<Step, Error> {
-    let words = parse(args)?;
+    let mut words = Words::default();
+    let parsed = words.parse(args);
     if words.help {
         session.complain(USAGE);
     }
+    parsed?;
     let target = target(words.dev, session)?;
     let options = words.options.map(|p| p.resolve(session.env, &target)).transpose()?;
     let request = QdiscRequest {
@@ -111,101 +113,109 @@ fn modify(verb: Verb, args: &mut Args<'_>, session: &mut Session<'_>) -> Result<
 /// Looks the device up; no name is no device, which the kernel then misses.
 pub(super) fn target(dev: Option<&str>, session: &mut Session<'_>) -> Result<Target, Error> {
     let Some(dev) = dev.filter(|dev| !dev.is_empty()) else { return Ok(Target::default()) };
-    let ifindex = session.env.ifindex(dev).map_err(|e| no_device(dev, &e))?;
+    let ifindex = match session.env.ifindex(dev) {
+        Err(ClientError::Kernel(_)) => numbered_device(dev).ok_or_else(|| no_device(dev))?,
+        found => found.map_err(|e| unreachable_kernel(&e).with_status(1))?,
+    };
     Ok(Target { dev: Some(dev.to_owned()), ifindex })
 }
 
-fn no_device(dev: &str, e: &ClientError) -> Error {
-    match e {
-        ClientError::Kernel(_) => Error::new(1, format_args!("Cannot find device \"{dev}\"")),
-        other => unreachable_kernel(other).with_status(1),
-    }
+/// The index in `if7`, as listings show a device that is gone or in another network namespace.
+fn numbered_device(name: &str) -> Option<i32> {
+    name.strip_prefix("if")?.parse().ok().filter(|index| *index > 0)
 }
 
-fn parse<'a>(args: &mut Args<'a>) -> Result<Words<'a>, Error> {
-    let mut words = Words::default();
-    while let Some(word) = args.word()? {
-        match word {
-            "dev" => {
-                let dev = args.value()?;
-                match words.dev {
-                    Some(_) => return Err(Error::duplicate("dev", dev).at(args.last())),
-                    None => words.dev = Some(cut_name(dev)),
-                }
-            }
-            "handle" => {
-                if words.handle.is_some() {
-                    return Err(Error::duplicate("handle", word).at(args.last()));
-                }
-                let value = args.value()?;
-                let handle = Handle::parse_qdisc_handle(value);
-                words.handle = Some(handle.map_err(|_| wrong(args, value, "invalid qdisc ID"))?);
-            }
-            "root" => {
-                if words.parent.is_some() {
-                    let line = "Error: \"root\" is duplicate parent ID";
-                    return Err(Error::invalid(line).at(args.last()));
-                }
-                words.parent = Some(Handle::ROOT);
-            }
-            "clsact" | "ingress" => {
-                if words.parent.is_some() {
-                    let line = format_args!("Error: \"{word}\" is a duplicate parent ID");
-                    return Err(Error::invalid(line).at(args.last()));
-                }
-                words.parent = Some(Handle::INGRESS);
-                words.handle = Some(Handle::new(0xffff, 0));
-                kind(word, args, &mut words)?;
-            }
-            "parent" => {
-                let value = args.value()?;
-                if words.parent.is_some() {
-                    return Err(Error::duplicate("parent", value).at(args.last()));
-                }
-                let parent = Handle::parse_classid(value);
-                words.parent = Some(parent.map_err(|_| wrong(args, value, "invalid parent ID"))?);
-            }
-            _ if abbreviates(word, "estimator") => {
-                words.estimator = Some(estimator(args, words.estimator.is_some())?);
-                args.mark(&[tca::RATE]);
-            }
-            _ if abbreviates(word, "stab") => {
-                args.mark(&[tca::STAB]);
-                words.stab = Some(stab::parse(args)?);
-            }
-            _ if abbreviates(word, "ingress_block") => {
-                words.ingress_block = Some(block(args, "invalid ingress block index value")?);
-                args.mark(&[tca::INGRESS_BLOCK]);
-            }
-            _ if abbreviates(word, "egress_block") => {
-                words.egress_block = Some(block(args, "invalid egress block index value")?);
-                args.mark(&[tca::EGRESS_BLOCK]);
-            }
-            // tc shows its usage and goes on.
-            _ if abbreviates(word, "help") => words.help = true,
-            _ => kind(word, args, &mut words)?,
-        }
-    }
-    Ok(words)
+fn no_device(dev: &str) -> Error {
+    Error::new(1, format_args!("Cannot find device \"{dev}\""))
 }
 
-/// The kind; what follows is its own.
-fn kind<'a>(word: &'a str, args: &mut Args<'a>, words: &mut Words<'a>) -> Result<(), Error> {
-    let name = cut_name(word);
-    words.kind = Some(name);
-    args.mark(&[tca::KIND]);
-    args.mark(&[tca::OPTIONS]);
-    match kinds::qdisc(name).and_then(|kind| kind.parse(args)) {
-        Some(options) => words.options = Some(options?),
-        None => {
-            if let Some(other) = args.word()? {
-                return Err(Error::refused(format_args!(
-                    "Unknown qdisc \"{name}\", hence option \"{other}\" is unparsable"
-                )));
+impl<'a> Words<'a> {
+    fn parse(&mut self, args: &mut Args<'a>) -> Result<(), Error> {
+        while let Some(word) = args.word()? {
+            match word {
+                "dev" => {
+                    let dev = args.value()?;
+                    match self.dev {
+                        Some(_) => return Err(Error::duplicate("dev", dev).at(args.last())),
+                        None => self.dev = Some(cut_name(dev)),
+                    }
+                }
+                "handle" => {
+                    if self.handle.is_some() {
+                        return Err(Error::duplicate("handle", word).at(args.last()));
+                    }
+                    let value = args.value()?;
+                    let handle = Handle::parse_qdisc_handle(value);
+                    self.handle = Some(handle.map_err(|_| wrong(args, value, "invalid qdisc ID"))?);
+                }
+                "root" => {
+                    if self.parent.is_some() {
+                        let line = "Error: \"root\" is duplicate parent ID";
+                        return Err(Error::invalid(line).at(args.last()));
+                    }
+                    self.parent = Some(Handle::ROOT);
+                }
+                "clsact" | "ingress" => {
+                    if self.parent.is_some() {
+                        let line = format_args!("Error: \"{word}\" is a duplicate parent ID");
+                        return Err(Error::invalid(line).at(args.last()));
+                    }
+                    self.parent = Some(Handle::INGRESS);
+                    self.handle = Some(Handle::new(0xffff, 0));
+                    self.kind(word, args)?;
+                }
+                "parent" => {
+                    let value = args.value()?;
+                    if self.parent.is_some() {
+                        return Err(Error::duplicate("parent", value).at(args.last()));
+                    }
+                    let parent = Handle::parse_classid(value);
+                    self.parent =
+                        Some(parent.map_err(|_| wrong(args, value, "invalid parent ID"))?);
+                }
+                _ if abbreviates(word, "estimator") => {
+                    self.estimator = Some(estimator(args, self.estimator.is_some())?);
+                    args.mark(&[tca::RATE]);
+                }
+                _ if abbreviates(word, "stab") => {
+                    args.mark(&[tca::STAB]);
+                    self.stab = Some(stab::parse(args)?);
+                }
+                _ if abbreviates(word, "ingress_block") => {
+                    self.ingress_block = Some(block(args, "invalid ingress block index value")?);
+                    args.mark(&[tca::INGRESS_BLOCK]);
+                }
+                _ if abbreviates(word, "egress_block") => {
+                    self.egress_block = Some(block(args, "invalid egress block index value")?);
+                    args.mark(&[tca::EGRESS_BLOCK]);
+                }
+                // tc shows its usage and goes on.
+                _ if abbreviates(word, "help") => self.help = true,
+                _ => self.kind(word, args)?,
             }
         }
+        Ok(())
     }
-    Ok(())
+
+    /// The kind; what follows is its own.
+    fn kind(&mut self, word: &'a str, args: &mut Args<'a>) -> Result<(), Error> {
+        let name = cut_name(word);
+        // An empty word is the end of the common words, but no kind.
+        self.kind = Some(name).filter(|name| !name.is_empty());
+        args.mark(&[tca::KIND]);
+        args.mark(&[tca::OPTIONS]);
+        match kinds::qdisc(name).and_then(|kind| kind.parse(args)) {
+            Some(options) => self.options = Some(options?),
+            None => {
+                if let Some(other) = args.word()? {
+                    return Err(Error::refused(format_args!(
+                        "Unknown qdisc \"{name}\", hence option \"{other}\" is unparsable"
+                    )));
+                }
+            }
+        }
+        Ok(())
+    }
 }
 
 pub(super) fn wrong(args: &Args<'_>, word: &str, why: &str) -> Error {
@@ -250,29 +260,37 @@ struct Narrow {
     invisible: bool,
 }
 
+impl Narrow {
+    /// Takes a word that says which qdisc; there may be only one.
+    fn place(&mut self, word: &str, args: &Args<'_>) -> Result<&mut Self, Error> {
+        match (self.parent, self.handle) {
+            (Some(_), _) => Err(wrong(args, word, "parent is already specified")),
+            (None, Some(_)) => Err(wrong(args, word, "handle is already specified")),
+            (None, None) => Ok(self),
+        }
+    }
+}
+
 fn list(args: &mut Args<'_>, session: &mut Session<'_>) -> Result<Step, Error> {
     let mut narrow = Narrow::default();
-    let taken = |args: &Args<'_>, word: &str, what: &str| {
-        wrong(args, word, &format!("{what} is already specified"))
-    };
     while let Some(word) = args.word()? {
         match word {
             "dev" => narrow.dev = Some(cut_name(args.value()?).to_owned()),
-            "root" | "ingress" | "clsact" | "parent" if narrow.parent.is_some() => {
-                return Err(taken(args, word, "parent"));
-            }
-            "root" => narrow.parent = Some(Handle::ROOT),
-            "ingress" | "clsact" => narrow.parent = Some(Handle::INGRESS),
-            "parent" => {
+            "root" => narrow.place(word, args)?.parent = Some(Handle::ROOT),
+            "ingress" | "clsact" => narrow.place(word, args)?.parent = Some(Handle::INGRESS),
+            _ if abbreviates(word, "parent") => {
+                narrow.place(word, args)?;
                 let value = args.value()?;
                 let parent = Handle::parse_classid(value);
-                narrow.parent = Some(parent.map_err(|_| wrong(args, value, "invalid parent ID"))?);
+                let parent = parent.map_err(|_| wrong(args, value, "invalid parent ID"))?;
+                narrow.parent = Some(parent).filter(|parent| *parent != Handle::UNSPEC);
             }
-            "handle" if narrow.handle.is_some() => return Err(taken(args, word, "handle")),
-            "handle" => {
+            _ if abbreviates(word, "handle") => {
+                narrow.place(word, args)?;
                 let value = args.value()?;
                 let handle = Handle::parse_qdisc_handle(value);
-                narrow.handle = Some(handle.map_err(|_| wrong(args, value, "invalid handle ID"))?);
+                let handle = handle.map_err(|_| wrong(args, value, "invalid handle ID"))?;
+                narrow.handle = Some(handle).filter(|handle| *handle != Handle::UNSPEC);
             }
             "invisible" => narrow.invisible = true,
             _ if abbreviates(word, "help") => session.complain(USAGE),
@@ -284,15 +302,19 @@ fn list(args: &mut Args<'_>, session: &mut Session<'_>) -> Result<Step, Error> {
     }
     narrow.ifindex = target(narrow.dev.as_deref(), session)?.ifindex;
     let parent = narrow.parent.unwrap_or_default();
-    let request = QdiscRequest::list(narrow.ifindex, parent, narrow.invisible);
+    let handle = narrow.handle.unwrap_or_default();
+    let request = QdiscRequest::list(narrow.ifindex, parent, handle, narrow.invisible);
     let fits = |message: &TcMessage<'_>| {
         let header = &message.header;
         (narrow.ifindex == 0 || header.ifindex == narrow.ifindex)
             && narrow.parent.is_none_or(|parent| header.parent == parent)
             && narrow.handle.is_none_or(|handle| header.handle == handle)
     };
-    let listing =
-        Listing { request: request.map_err(show::unencodable)?, named: narrow.dev.is_none() };
+    let listing = Listing {
+        request: request.map_err(show::unencodable)?,
+        named: narrow.dev.is_none(),
+        block: None,
+    };
     listing.run(session, fits, |message, show, out| {
         print(message, narrow.ifindex, &[], show, out);
     })?;
@@ -370,6 +392,19 @@ pub(super) fn print(
                 Ok(false) => {}
                 Err(e) => show::or_unreadable(Err(e), out),
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_device_may_be_named_by_its_number() {
+        assert_eq!(numbered_device("if7"), Some(7));
+        for name in ["if0", "if", "if-1", "if7x", "eth7", "7"] {
+            assert_eq!(numbered_device(name), None, "{name}");
         }
     }
 }

@@ -1,11 +1,12 @@
 //! Listings: a dump, narrowed down, each entry shown.
 
-use tc_proto::client::Error as ClientError;
-use tc_proto::msg::{Request, TcMessage};
-use tc_proto::{DecodeError, EncodeError, Options};
+use tc_proto::client::{Error as ClientError, KernelError};
+use tc_proto::msg::{QdiscRequest, Request, TcMessage};
+use tc_proto::{DecodeError, EncodeError, Handle, Options};
 
 use super::Session;
 use super::modify::{refusal, unreachable_kernel};
+use crate::env::Env;
 use crate::error::Error;
 use crate::kinds::Show;
 use crate::out::Out;
@@ -16,6 +17,8 @@ pub(super) struct Listing<'a> {
     pub(super) request: Request<'a>,
     /// Whether the entries show names of devices.
     pub(super) named: bool,
+    /// The shared block that is listed. The kernel takes one that is not there for an empty one.
+    pub(super) block: Option<u32>,
 }
 
 const INTERRUPTED: &str = "Dump was interrupted and may be inconsistent.\n";
@@ -49,6 +52,9 @@ impl Listing<'_> {
         let (dump, ended) = session.env.dump(&self.request);
         let messages = dump.messages().filter_map(|(_, body)| TcMessage::decode(body).ok());
         let wanted = || messages.clone().filter(|message| fits(message));
+        if let (Some(block), Ok(()), None) = (self.block, &ended, wanted().next()) {
+            find_block(block, session.env)?;
+        }
         if self.named {
             let mut indexes: Vec<_> = wanted().map(|m| m.header.ifindex).collect();
             indexes.sort_unstable();
@@ -70,9 +76,28 @@ impl Listing<'_> {
     }
 }
 
+/// Looks for a qdisc that has the block.
+fn find_block(block: u32, env: &mut dyn Env) -> Result<(), Error> {
+    let list = QdiscRequest::list(0, Handle::UNSPEC, Handle::UNSPEC, false);
+    let (dump, ended) = env.dump(&list.map_err(unencodable)?);
+    let found = dump
+        .messages()
+        .filter_map(|(_, body)| TcMessage::decode(body).ok())
+        .any(|qdisc| [qdisc.ingress_block(), qdisc.egress_block()].contains(&Some(block)));
+    match ended {
+        Ok(()) if !found => Err(Error::new(1, format_args!("Cannot find block \"{block}\""))),
+        _ => Ok(()),
+    }
+}
+
 /// A listing that the kernel broke off.
 fn terminated(e: &ClientError) -> Error {
+    let unexplained = |kernel: &KernelError| kernel.ext_ack.is_none();
     match e {
+        // An entry that fits no message of a dump.
+        ClientError::Kernel(kernel) if kernel.errno == libc::EMSGSIZE && unexplained(kernel) => {
+            Error::new(1, "Error: Buffer too small for object.").line("Dump terminated")
+        }
         ClientError::Kernel(_) => refusal(e).line("Dump terminated").with_status(1),
         other => unreachable_kernel(other).with_status(1),
     }

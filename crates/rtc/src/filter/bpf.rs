@@ -150,6 +150,8 @@ fn parse(args: &mut Args<'_>) -> Result<Words, Error> {
             return Err(Error::illegal(keyword).at(args.last()).hint(hint));
         } else if abbreviates(word, "help") {
             return Err(Error::refused(USAGE));
+        } else if abbreviates(word, "run") && words.source.is_some() {
+            return Err(Error::duplicate("run", args.value()?).at(args.last()));
         } else if words.source.is_none() {
             words.source = Some(parse_source(word, args)?);
         } else {
@@ -254,10 +256,10 @@ impl Resolved for Ready {
                 wire.program = Some(Program::Extended(fd.as_fd()));
                 wire.name = Some(name.clone());
             }
-            None => {}
+            // Without a program tc sends an empty one.
+            None => wire.program = Some(Program::Classic(Vec::new())),
         }
-        // What the bytes refer to is the descriptor in `self`.
-        Options::encoded(&wire)
+        Options::of(&wire)
     }
 
     fn notes(&self) -> &str {

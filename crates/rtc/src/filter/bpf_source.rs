@@ -3,18 +3,19 @@
 
 use std::ffi::OsStr;
 use std::fmt::Write as _;
+use std::io::Read as _;
 use std::os::fd::AsFd;
 use std::path::Path;
 
 use tc_bpf_loader::cbpf::{self, SockFilter};
-use tc_bpf_loader::{LoadError, LoadOptions, LogMode, ObjectError, ObjectSpec, ProgType, Select};
+use tc_bpf_loader::{LoadError, LoadOptions, LogMode, ObjectError, ProgType, Select};
 use tc_bpf_loader::{info, pin};
 use tc_proto::client::errno_text;
 use tc_proto::filter::bpf::ClassicInsn;
 
 use super::bpf::{ReadyProgram, Source, bad_bytecode};
 use crate::env::Env;
-use crate::error::Error;
+use crate::error::{Error, io_text};
 
 /// The section that is meant when none is named.
 const DEFAULT_SECTION: &str = "classifier";
@@ -35,7 +36,10 @@ pub(super) fn resolve(
     match source {
         Source::Bytecode(insns) => Ok(classic(&insns)),
         Source::BytecodeFile(file) => {
-            let text = std::fs::read(&file).map_err(|e| unreadable(&file, &e))?;
+            let mut text = Vec::new();
+            env.open(Path::new(&file))
+                .and_then(|mut input| input.read_to_end(&mut text))
+                .map_err(|e| unreadable(&file, &e))?;
             let insns = cbpf::parse_bytecode_file(&String::from_utf8_lossy(&text));
             Ok(classic(&insns.map_err(|e| bad_bytecode(&e))?))
         }
@@ -74,10 +78,6 @@ fn unreadable(file: &OsStr, e: &std::io::Error) -> Error {
     error.hint(hint)
 }
 
-fn io_text(e: &std::io::Error) -> String {
-    e.raw_os_error().map_or_else(|| e.to_string(), errno_text)
-}
-
 fn not_pinned(file: &OsStr, e: &pin::PinError) -> Error {
     let pin::PinError::Open { errno, hint, .. } = e else {
         return Error::refused(NOT_PARSED).hint(e.to_string());
@@ -106,8 +106,7 @@ fn load(
     ifindex: Option<u32>,
     env: &mut dyn Env,
 ) -> Result<ReadyProgram, Error> {
-    let object =
-        ObjectSpec::from_path(Path::new(file)).map_err(|e| bad_object(file, select, &e))?;
+    let object = env.object(Path::new(file)).map_err(|e| bad_object(file, select, &e))?;
     let program = object.select(select).map_err(|e| bad_object(file, select, &e))?;
     let mut options = LoadOptions::new(ProgType::SCHED_CLS);
     options.ifindex = ifindex;

@@ -2,6 +2,7 @@
 
 mod json;
 
+use std::ffi::OsStr;
 use std::fmt;
 use std::io::{self, Write};
 
@@ -20,8 +21,29 @@ pub struct Style {
     pub pretty: bool,
     /// A backslash in place of the line breaks inside an object.
     pub oneline: bool,
-    /// Escape sequences that colour names.
-    pub color: bool,
+    /// Colours names, to be read on this background.
+    pub color: Option<Background>,
+}
+
+/// What a terminal's text stands on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Background {
+    /// Bright colours are read best.
+    Dark,
+    /// Dim colours are read best.
+    Light,
+}
+
+impl Background {
+    /// Reads `COLORFGBG`, `FOREGROUND;BACKGROUND`. Colours 0 to 6 and 8 are dark; so is a terminal
+    /// that does not tell.
+    pub fn of(colorfgbg: &OsStr) -> Self {
+        let colorfgbg = colorfgbg.to_string_lossy();
+        match colorfgbg.rsplit_once(';') {
+            None | Some((_, "0" | "1" | "2" | "3" | "4" | "5" | "6" | "8")) => Self::Dark,
+            Some(_) => Self::Light,
+        }
+    }
 }
 
 /// Where a command writes its result.
@@ -29,7 +51,7 @@ pub struct Out<'w> {
     sink: &'w mut dyn Write,
     buf: Vec<u8>,
     oneline: bool,
-    color: bool,
+    color: Option<Background>,
     json: Option<JsonWriter>,
     error: Option<io::Error>,
 }
@@ -88,12 +110,13 @@ impl<'w> Out<'w> {
 
     /// A field whose text is painted.
     pub fn painted(&mut self, paint: Paint, key: &str, value: &str, text: fmt::Arguments<'_>) {
-        if self.color && self.json.is_none() {
-            let Paint::Ifname = paint;
-            self.text(format_args!("\x1b[1;36m{text}\x1b[0m"));
-        } else {
-            self.field(key, value, text);
-        }
+        let Paint::Ifname = paint;
+        let start = match self.color.filter(|_| self.json.is_none()) {
+            Some(Background::Dark) => "\x1b[1;36m",
+            Some(Background::Light) => "\x1b[36m",
+            None => return self.field(key, value, text),
+        };
+        self.text(format_args!("{start}{text}\x1b[0m"));
     }
 
     /// A flag: `text` in a text, `true` in JSON.
@@ -198,5 +221,20 @@ impl<'w> Out<'w> {
 impl Drop for Out<'_> {
     fn drop(&mut self) {
         self.flush();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_background_is_what_stands_last() {
+        for dark in ["", "0", "15", "15;0", "0;6", "0;8", "15;default;0"] {
+            assert_eq!(Background::of(OsStr::new(dark)), Background::Dark, "{dark}");
+        }
+        for light in ["0;15", "0;7", "0;9", "0;00", "15;", "0;default"] {
+            assert_eq!(Background::of(OsStr::new(light)), Background::Light, "{light}");
+        }
     }
 }

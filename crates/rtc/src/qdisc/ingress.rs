@@ -41,7 +41,7 @@ fn parse(args: &mut Args<'_>, usage: &str) -> Result<Box<dyn Pending>, Error> {
         if word != "handle" {
             return Err(Error::refused(format_args!("What is \"{word}\"?\n{usage}")));
         }
-        args.word()?;
+        args.value()?;
     }
     Ok(Box::new(Plain(Wire::default())))
 }

@@ -73,11 +73,16 @@ impl<'a> QdiscRequest<'a> {
 
     /// The message that lists qdiscs.
     ///
-    /// The kernel before 7.x ignores `ifindex` and `parent`: compare the entries as well.
+    /// The kernel before 7.x ignores `ifindex`, `parent` and `handle`: compare the entries as well.
     /// `invisible` includes qdiscs that were marked so (default qdiscs; since Linux 4.12).
-    pub fn list(ifindex: i32, parent: Handle, invisible: bool) -> Result<Request<'a>, EncodeError> {
+    pub fn list(
+        ifindex: i32,
+        parent: Handle,
+        handle: Handle,
+        invisible: bool,
+    ) -> Result<Request<'a>, EncodeError> {
         Request::new(MessageType::GET_QDISC, flags::REQUEST | flags::DUMP, |buf| {
-            TcHeader { ifindex, parent, ..TcHeader::default() }.encode(buf);
+            TcHeader { ifindex, handle, parent, ..TcHeader::default() }.encode(buf);
             let mut w = AttrWriter::new(buf);
             if invisible {
                 w.flag(tca::DUMP_INVISIBLE);
