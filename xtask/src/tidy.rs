@@ -14,8 +14,8 @@ const USAGE: &str = "usage: cargo xtask tidy    checks what ARCHITECTURE.md says
 const MAX_LINES: usize = 800;
 /// Directories of kinds.
 const CLASSES: [&str; 4] = ["qdisc", "filter", "action", "ematch"];
-/// Kinds that are also words of tc's grammar, for a place.
-const PLACES: [&str; 2] = ["clsact", "ingress"];
+/// Kinds that are also words of tc's grammar: places, and the preference of filters.
+const PLACES: [&str; 3] = ["clsact", "ingress", "prio"];
 /// The published crates.
 const CRATES: [&str; 3] = ["crates/tc-proto", "crates/tc-bpf-loader", "crates/rtc"];
 

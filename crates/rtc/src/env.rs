@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::{self, IsTerminal, Read};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use tc_bpf_loader::sys::Kernel;
 use tc_bpf_loader::{ObjectError, ObjectSpec};
@@ -76,15 +76,28 @@ pub trait Env {
     /// Whether standard output is a terminal.
     fn shows_on_terminal(&self) -> bool;
 
-    /// The clock of the packet scheduler, in whose ticks messages tell the times of bursts.
+    /// The clock of the packet scheduler, in whose ticks messages tell the times of bursts. It is
+    /// the same on all current kernels.
     fn psched(&mut self) -> Psched {
         Psched::CURRENT
     }
 
     /// The speed of a device in Mbit/s, of which `rate 10%` is a share. The error has tc's words.
     fn link_speed(&mut self, dev: &str) -> Result<u32, Error> {
-        sysfs::unknown_speed(dev)
+        let file = sysfs::speed_file(dev);
+        sysfs::link_speed(&file, self.open(Path::new(&file)))
     }
+}
+
+/// Reads the clock of the packet scheduler from `/proc/net/psched`. As in tc, `PROC_NET_PSCHED`
+/// names another file, `PROC_ROOT` another `/proc`, and `HZ` the frequency of the timer.
+pub fn read_psched(env: &mut dyn Env) -> Psched {
+    let file = match env.var("PROC_NET_PSCHED") {
+        Some(file) => PathBuf::from(file),
+        None => PathBuf::from(env.var("PROC_ROOT").unwrap_or("/proc".into())).join("net/psched"),
+    };
+    let hz = env.var("HZ");
+    sysfs::psched(env.open(&file), hz.as_deref())
 }
 
 /// The running system. Sockets are opened when first used.
@@ -217,10 +230,12 @@ impl Env for System {
     }
 
     fn psched(&mut self) -> Psched {
-        *self.psched.get_or_insert_with(sysfs::psched)
-    }
-
-    fn link_speed(&mut self, dev: &str) -> Result<u32, Error> {
-        sysfs::link_speed(dev)
+        match self.psched {
+            Some(psched) => psched,
+            None => {
+                let psched = read_psched(self);
+                *self.psched.insert(psched)
+            }
+        }
     }
 }

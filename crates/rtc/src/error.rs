@@ -93,6 +93,12 @@ impl Error {
         self
     }
 
+    /// Adds more of tc's lines, if there are any.
+    #[must_use]
+    pub(crate) fn line_if(self, lines: &str) -> Self {
+        if lines.is_empty() { self } else { self.line(lines.trim_end()) }
+    }
+
     /// The same with another status.
     #[must_use]
     pub fn with_status(mut self, status: u8) -> Self {

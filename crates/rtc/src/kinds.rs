@@ -18,12 +18,19 @@ use tc_proto::{DecodeError, EncodeError};
 pub const QDISCS: &[&dyn QdiscKind] = &[
     &qdisc::bfifo::Bfifo,
     &qdisc::clsact::Clsact,
+    &qdisc::drr::Drr,
+    &qdisc::fq_codel::FqCodel,
+    &qdisc::htb::Htb,
     &qdisc::ingress::Ingress,
     &qdisc::mq::Mq,
+    &qdisc::multiq::Multiq,
     &qdisc::noqueue::Noqueue,
     &qdisc::pfifo::Pfifo,
     &qdisc::pfifo_fast::PfifoFast,
     &qdisc::pfifo_head_drop::PfifoHeadDrop,
+    &qdisc::prio::Prio,
+    &qdisc::sfq::Sfq,
+    &qdisc::tbf::Tbf,
 ];
 
 /// The kinds of filters, sorted by name.
@@ -129,6 +136,39 @@ pub trait QdiscKind: Sync {
     }
 
     /// Shows the counters that only this kind has. `false`: there are none.
+    fn print_xstats(
+        &self,
+        _: &[u8],
+        _: &mut Show<'_>,
+        _: &mut Out<'_>,
+    ) -> Result<bool, DecodeError> {
+        Ok(false)
+    }
+
+    /// Its classes, when it has any that can be told apart or have words or counters of their own.
+    fn class(&self) -> Option<&dyn ClassKind> {
+        None
+    }
+}
+
+/// What the command knows of the classes of a kind of qdisc.
+pub trait ClassKind: Sync {
+    /// The words that their parser takes, for completions.
+    fn words(&self) -> &'static [&'static str] {
+        &[]
+    }
+
+    /// Reads the words after the kind. `None`: classes cannot be made with `tc class`.
+    fn parse(&self, _: &mut Args<'_>) -> Option<Result<Box<dyn Pending>, Error>> {
+        None
+    }
+
+    /// Shows the options.
+    fn print(&self, _: &[u8], _: &mut Show<'_>, _: &mut Out<'_>) -> Result<(), DecodeError> {
+        Ok(())
+    }
+
+    /// Shows the counters that only classes of this kind have. `false`: there are none.
     fn print_xstats(
         &self,
         _: &[u8],

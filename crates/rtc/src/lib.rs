@@ -44,6 +44,7 @@ pub mod env;
 pub mod error;
 pub mod filter;
 pub mod kinds;
+pub mod names;
 mod netns;
 pub mod options;
 pub mod out;
@@ -57,6 +58,7 @@ use std::io::{self, Write};
 use cmd::{Session, Step};
 use env::Env;
 use error::Error;
+use names::ClassNames;
 use options::{Color, Options, Parsed};
 use out::{Background, Out, Style};
 
@@ -65,7 +67,7 @@ use out::{Background, Out, Style};
 /// With `-n` the calling thread moves to another network namespace and stays there.
 pub fn run(words: &[OsString], env: &mut dyn Env, out: &mut dyn Write, err: &mut dyn Write) -> u8 {
     let after_name = words.get(1..).unwrap_or_default();
-    let (options, rest, skipped) = match options::parse(after_name) {
+    let (mut options, rest, skipped) = match options::parse(after_name) {
         Ok(Parsed::Run(options, rest, skipped)) => (options, rest, skipped),
         Ok(Parsed::Version) => return written(print(out, cmd::VERSION), err),
         Ok(Parsed::Help) => {
@@ -77,6 +79,19 @@ pub fn run(words: &[OsString], env: &mut dyn Env, out: &mut dyn Write, err: &mut
             return e.status();
         }
     };
+    // A batch never shows names of classes.
+    if options.names && options.batch.is_none() {
+        match ClassNames::load(options.conf.as_deref(), env) {
+            Ok((names, complaints)) => {
+                _ = print(err, &complaints);
+                options.class_names = names;
+            }
+            Err(e) => {
+                _ = print(err, &e.report(words, 1));
+                return e.status();
+            }
+        }
+    }
     let style = options.style(env);
     let mut session = Session { env, options: &options, style, out: Out::new(out, style), err };
     let result = run_in(&options, rest, &mut session);

@@ -4,6 +4,7 @@ use std::ffi::{OsStr, OsString};
 
 use crate::args::abbreviates;
 use crate::error::Error;
+use crate::names::ClassNames;
 
 /// What the options before the object say.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -29,6 +30,8 @@ pub struct Options {
     pub names: bool,
     /// `-cf FILE`: the file with the names of classes.
     pub conf: Option<OsString>,
+    /// The names of classes, once they are read.
+    pub class_names: ClassNames,
     /// `-color`: when to colour.
     pub color: Color,
     /// `-t`: time stamps in `monitor`.

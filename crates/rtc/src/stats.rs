@@ -34,17 +34,21 @@ pub(crate) fn print(stats: &Stats<'_>, prefix: &str, options: &Options, out: &mu
             out.field(keys.1, part.packets, format_args!(" {} pkt", part.packets));
         }
     }
-    if stats.rate.is_some() || stats.queue.is_some() {
+    if stats.rate.is_some() {
+        // Not one of the line breaks that -oneline replaces, in tc neither.
+        out.text(format_args!("\n{prefix}"));
+    } else if stats.queue.is_some() {
         out.newline();
+        out.text(format_args!("{prefix}"));
     }
     if let Some(rate) = stats.rate {
         let shown = Rate(rate.bps);
-        out.field("rate", rate.bps, format_args!("{prefix}rate {} ", shown.display(options.iec)));
-        out.field("pps", rate.pps, format_args!("{}pps", rate.pps));
+        out.field("rate", rate.bps, format_args!("rate {} ", shown.display(options.iec)));
+        out.field("pps", rate.pps, format_args!("{}pps{prefix}", rate.pps));
     }
     if let Some(queue) = stats.queue {
         let backlog = Size(queue.backlog.into());
-        out.field("backlog", queue.backlog, format_args!("{prefix}backlog {backlog}"));
+        out.field("backlog", queue.backlog, format_args!("backlog {backlog}"));
         out.field("qlen", queue.qlen, format_args!(" {}p", queue.qlen));
         out.text(format_args!(" requeues {}", queue.requeues));
     }

@@ -1,6 +1,6 @@
 //! The object `help`, and what completes command lines in a shell.
 
-use super::{OBJECTS, Session, Step, filter, qdisc};
+use super::{OBJECTS, Session, Step, class, filter, qdisc};
 use crate::args::Args;
 use crate::error::Error;
 use crate::{kinds, options};
@@ -13,7 +13,7 @@ pub(crate) const VERSION: &str =
 pub(crate) const USAGE: &str = "\
 Usage: tc [ OPTIONS ] OBJECT { COMMAND | help }
        tc [ -force ] -batch FILE
-where  OBJECT  := { qdisc | filter | actions | monitor | help | completions }
+where  OBJECT  := { qdisc | class | filter | chain | actions | monitor | help | completions }
        OPTIONS := { -s[tatistics] | -d[etails] | -r[aw] | -p[retty] | -j[son] | -o[neline] |
                     -br[ief] | -i[ec] | -N[umeric] | -nm | -na[mes] | -cf FILE |
                     -col[or][={always|auto|never}] | -t[imestamp] | -ts[hort] | -echo |
@@ -90,6 +90,7 @@ fn next_words(words: &[&str]) -> Vec<String> {
 fn commands(object: &str) -> &'static [&'static str] {
     match object {
         "qdisc" => &["add", "change", "replace", "link", "delete", "show", "help"],
+        "class" => &["add", "change", "replace", "delete", "show", "help"],
         "filter" => &["add", "change", "replace", "delete", "get", "show", "help"],
         "chain" => &["add", "delete", "get", "show", "help"],
         "actions" => {
@@ -104,6 +105,7 @@ fn commands(object: &str) -> &'static [&'static str] {
 fn common(object: &str) -> &'static [&'static str] {
     match object {
         "qdisc" => qdisc::WORDS,
+        "class" => class::WORDS,
         "filter" | "chain" => filter::WORDS,
         "actions" => &["action"],
         _ => &[],
@@ -113,6 +115,9 @@ fn common(object: &str) -> &'static [&'static str] {
 fn kind_names(object: &str) -> Vec<&'static str> {
     match object {
         "qdisc" => kinds::QDISCS.iter().map(|kind| kind.name()).collect(),
+        "class" => {
+            kinds::QDISCS.iter().filter(|k| k.class().is_some()).map(|kind| kind.name()).collect()
+        }
         "filter" | "chain" => kinds::FILTERS.iter().map(|kind| kind.name()).collect(),
         "actions" => kinds::ACTIONS.iter().map(|kind| kind.name()).collect(),
         _ => Vec::new(),
@@ -122,6 +127,7 @@ fn kind_names(object: &str) -> Vec<&'static str> {
 fn words_of_kind(object: &str, word: &str) -> Option<&'static [&'static str]> {
     match object {
         "qdisc" => kinds::qdisc(word).map(kinds::QdiscKind::words),
+        "class" => kinds::qdisc(word).and_then(|k| k.class()).map(kinds::ClassKind::words),
         "filter" | "chain" => kinds::filter(word).map(kinds::FilterKind::words),
         "actions" => kinds::action(word).map(kinds::ActionKind::words),
         _ => None,

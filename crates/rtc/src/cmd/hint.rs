@@ -2,7 +2,9 @@
 
 use tc_proto::Handle;
 use tc_proto::client::Error as ClientError;
-use tc_proto::msg::{ChainRequest, FilterRequest, Hook, QdiscRequest, TcMessage, Verb};
+use tc_proto::msg::{
+    ChainRequest, ClassRequest, FilterRequest, Hook, QdiscRequest, TcMessage, Verb,
+};
 
 use super::modify::{Change, Modify};
 use crate::env::Env;
@@ -39,6 +41,7 @@ pub(super) fn find(modify: &Modify, e: &ClientError, env: &mut dyn Env) -> Optio
     }
     match &modify.change {
         Change::Qdisc(verb, request) => qdisc(*verb, request, said, e, dev, env),
+        Change::Class(verb, request) => class(*verb, request, e, dev),
         Change::Filter(verb, request) => filter(*verb, request, said, e, dev, env),
         Change::Chain(verb, request) if !said.contains("hain") => {
             // What is wrong around a chain is wrong around a filter in it.
@@ -84,6 +87,22 @@ fn qdisc(
         });
     }
     None
+}
+
+fn class(verb: Verb, request: &ClassRequest<'_>, e: &ClientError, dev: &str) -> Option<String> {
+    let id = request.classid;
+    if e.is_exists() {
+        return Some(format!("{dev} has a class {id} already; use `change` or `replace`"));
+    }
+    if e.is_not_found() && id == Handle::UNSPEC {
+        return Some("say which class: classid MAJOR:MINOR".into());
+    }
+    let what = match verb {
+        Verb::Add | Verb::Replace => Handle::new(request.parent.major(), 0),
+        _ => id,
+    };
+    e.is_not_found()
+        .then(|| format!("{dev} has no {what}: tc class show dev {dev}, tc qdisc show dev {dev}"))
 }
 
 fn filter(

@@ -12,6 +12,7 @@ mod monitor;
 mod qdisc;
 mod show;
 mod stab;
+mod tree;
 
 use std::ffi::OsString;
 
@@ -66,7 +67,7 @@ struct Object {
 /// In the order in which abbreviations are tried: the first that fits is meant.
 const OBJECTS: &[Object] = &[
     Object { name: "qdisc", run: qdisc::run },
-    Object { name: "class", run: later },
+    Object { name: "class", run: class::run },
     Object { name: "filter", run: filter::run },
     Object { name: "chain", run: chain::run },
     Object { name: "actions", run: actions::run },
@@ -96,7 +97,7 @@ fn unknown_object(word: &str) -> Error {
 fn later(args: &mut Args<'_>, _: &mut Session<'_>) -> Result<Step, Error> {
     args.back();
     let word = args.word()?.unwrap_or_default();
-    let hint = "this version of rtc has the objects qdisc, filter, chain, actions and monitor; the others come later";
+    let hint = "this version of rtc has no exec; it comes later";
     Err(unknown_object(word).hint(hint))
 }
 

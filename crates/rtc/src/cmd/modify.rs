@@ -4,7 +4,9 @@ use std::fmt::Write as _;
 
 use tc_proto::EncodeError;
 use tc_proto::client::{Ack, Error as ClientError, KernelError, errno_text};
-use tc_proto::msg::{ChainRequest, ExtAck, FilterRequest, QdiscRequest, Request, Verb, flags};
+use tc_proto::msg::{
+    ChainRequest, ClassRequest, ExtAck, FilterRequest, QdiscRequest, Request, Verb, flags,
+};
 
 use super::{Session, actions, filter, hint, monitor};
 use crate::args::Marks;
@@ -23,6 +25,7 @@ pub(crate) struct Modify {
 /// What is changed.
 pub(super) enum Change {
     Qdisc(Verb, QdiscRequest<'static>),
+    Class(Verb, ClassRequest<'static>),
     Filter(Verb, FilterRequest<'static>),
     Chain(Verb, ChainRequest<'static>),
     Actions(actions::Command),
@@ -35,6 +38,10 @@ impl Modify {
         let mut request = match &self.change {
             Change::Qdisc(verb, qdisc) => {
                 QdiscRequest { options: options.or(qdisc.options.clone()), ..qdisc.clone() }
+                    .encode(*verb)?
+            }
+            Change::Class(verb, class) => {
+                ClassRequest { options: options.or(class.options.clone()), ..class.clone() }
                     .encode(*verb)?
             }
             Change::Filter(verb, filter) => {
@@ -89,7 +96,7 @@ impl Modify {
             session.env.forget_ifindex(dev);
         }
         let mut error = match &self.change {
-            Change::Qdisc(..) => refusal(e),
+            Change::Qdisc(..) | Change::Class(..) => refusal(e),
             Change::Filter(..) | Change::Chain(..) => refusal(e).line(filter::TALKING),
             Change::Actions(command) => command.refused(e),
         };

@@ -188,7 +188,7 @@ pub(super) fn show(
             qdisc::print(&message, 0, prefix, &mut show, out);
         }
         MessageType::NEW_CLASS | MessageType::DEL_CLASS => {
-            class::print(&message, prefix, &mut show, out);
+            class::print(&message, &class::Shown::default(), prefix, &mut show, out);
         }
         MessageType::NEW_FILTER | MessageType::DEL_FILTER => {
             filter::print(&message, &filter::Shown::default(), prefix, &mut show, out);

@@ -206,7 +206,7 @@ impl<'a> Words<'a> {
     }
 }
 
-fn wrong(args: &Args<'_>, word: &str, why: &str) -> Error {
+pub(super) fn wrong(args: &Args<'_>, word: &str, why: &str) -> Error {
     Error::wrong(word, why).at(args.last())
 }
 
@@ -325,7 +325,7 @@ pub(super) fn print(
     out.text(format_args!("qdisc "));
     out.field("kind", &*kind, format_args!("{kind} "));
     let major = header.handle.major();
-    out.field("handle", format!("{major:x}:"), format_args!("{major:x}:"));
+    out.field("handle", format_args!("{major:x}:"), format_args!("{major:x}:"));
     if show.options.raw {
         out.text(format_args!("[{:08x}]", header.handle.0));
     }
@@ -338,8 +338,8 @@ pub(super) fn print(
     if header.parent == Handle::ROOT {
         out.flag("root", "root ");
     } else if header.parent != Handle::UNSPEC {
-        let parent = header.parent;
-        out.field("parent", parent.to_string(), format_args!("parent {parent} "));
+        let parent = show.options.class_names.show(header.parent);
+        out.field("parent", format_args!("{parent}"), format_args!("parent {parent} "));
     }
     if header.info != 1 {
         out.field("refcnt", header.info, format_args!("refcnt {} ", header.info));

@@ -21,7 +21,27 @@ pub(super) struct Listing<'a> {
     pub(super) block: Option<u32>,
 }
 
+const INTERRUPTED: &str = "Dump was interrupted and may be inconsistent.\n";
+
 impl Listing<'_> {
+    /// Asks for the list and shows what fits as a whole.
+    pub(super) fn run_whole(
+        &self,
+        session: &mut Session<'_>,
+        fits: impl Fn(&TcMessage<'_>) -> bool,
+        print: impl FnOnce(&[TcMessage<'_>], &mut Show<'_>, &mut Out<'_>),
+    ) -> Result<(), Error> {
+        let (dump, ended) = session.env.dump(&self.request);
+        let messages = dump.messages().filter_map(|(_, body)| TcMessage::decode(body).ok());
+        let wanted: Vec<_> = messages.filter(|message| fits(message)).collect();
+        let Session { env, options, out, .. } = session;
+        print(&wanted, &mut Show { options, env: *env }, out);
+        if dump.interrupted() {
+            session.complain(INTERRUPTED);
+        }
+        ended.map_err(|e| terminated(&e))
+    }
+
     /// Asks for the list and shows the entries that fit.
     pub(super) fn run(
         &self,
@@ -50,7 +70,7 @@ impl Listing<'_> {
             }
         });
         if dump.interrupted() {
-            session.complain("Dump was interrupted and may be inconsistent.\n");
+            session.complain(INTERRUPTED);
         }
         ended.map_err(|e| terminated(&e))
     }

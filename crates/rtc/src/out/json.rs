@@ -1,10 +1,11 @@
 //! JSON laid out as tc lays it out: compact, or with `-p` indented.
 
 use std::borrow::Cow;
+use std::fmt::{self, Write as _};
 use std::io::Write;
 
 /// A JSON value without members.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub enum Json<'a> {
     /// `null`
     Null,
@@ -16,6 +17,8 @@ pub enum Json<'a> {
     Float(f64),
     /// A string.
     Str(Cow<'a, str>),
+    /// A string that is put together only when JSON is wanted.
+    Text(fmt::Arguments<'a>),
 }
 
 macro_rules! from_int {
@@ -44,6 +47,12 @@ impl From<f64> for Json<'_> {
 impl<'a> From<&'a str> for Json<'a> {
     fn from(value: &'a str) -> Self {
         Self::Str(value.into())
+    }
+}
+
+impl<'a> From<fmt::Arguments<'a>> for Json<'a> {
+    fn from(value: fmt::Arguments<'a>) -> Self {
+        Self::Text(value)
     }
 }
 
@@ -140,11 +149,32 @@ fn put(buf: &mut Vec<u8>, value: Json<'_>) {
             string(buf, &value);
             Ok(())
         }
+        Json::Text(value) => {
+            buf.push(b'"');
+            _ = Escaped(buf).write_fmt(value);
+            buf.push(b'"');
+            Ok(())
+        }
     };
 }
 
 fn string(buf: &mut Vec<u8>, text: &str) {
     buf.push(b'"');
+    escape(buf, text);
+    buf.push(b'"');
+}
+
+/// Takes text and puts it escaped into a buffer.
+struct Escaped<'a>(&'a mut Vec<u8>);
+
+impl fmt::Write for Escaped<'_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        escape(self.0, text);
+        Ok(())
+    }
+}
+
+fn escape(buf: &mut Vec<u8>, text: &str) {
     for c in text.chars() {
         _ = match c {
             '"' => buf.write_all(b"\\\""),
@@ -158,7 +188,6 @@ fn string(buf: &mut Vec<u8>, text: &str) {
             c => write!(buf, "{c}"),
         };
     }
-    buf.push(b'"');
 }
 
 #[cfg(test)]

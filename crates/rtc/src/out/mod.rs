@@ -3,7 +3,7 @@
 mod json;
 
 use std::ffi::OsStr;
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::io::{self, Write};
 
 pub use json::Json;
@@ -59,6 +59,16 @@ pub struct Out<'w> {
 impl fmt::Debug for Out<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Out").field("json", &self.json).finish_non_exhaustive()
+    }
+}
+
+/// Takes text into a buffer, with less ado than [`io::Write`] of a `Vec`.
+struct Plain<'a>(&'a mut Vec<u8>);
+
+impl fmt::Write for Plain<'_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.0.extend_from_slice(text.as_bytes());
+        Ok(())
     }
 }
 
@@ -128,7 +138,7 @@ impl<'w> Out<'w> {
     pub fn text(&mut self, text: fmt::Arguments<'_>) {
         if self.json.is_none() {
             // Writing to a Vec cannot fail.
-            _ = self.buf.write_fmt(text);
+            _ = Plain(&mut self.buf).write_fmt(text);
         }
     }
 

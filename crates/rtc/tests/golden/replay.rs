@@ -7,7 +7,7 @@ use std::io::{self, Cursor, Read};
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
-use rtc::env::{Env, System};
+use rtc::env::{Env, System, read_psched};
 use rtc::error::Error;
 use tc_bpf_loader::sys::{Bpf, Errno, Fake};
 use tc_bpf_loader::{ObjectError, ObjectSpec, ProgType};
@@ -15,6 +15,7 @@ use tc_proto::client::{
     Ack, Dump, Error as ClientError, KernelError, Message as ClientMessage, Monitor, errno_text,
 };
 use tc_proto::msg::{NetlinkHeader, Request, Status};
+use tc_proto::units::Psched;
 
 use crate::compare::same_message;
 use crate::format::{Chunk, Golden, Message, Run, Text};
@@ -296,7 +297,30 @@ impl Env for Replay<'_> {
         &mut self.bpf
     }
 
+    fn psched(&mut self) -> Psched {
+        // The clock is the same on all kernels; the environment may name another.
+        match self.golden.env.is_empty() {
+            true => Psched::CURRENT,
+            false => read_psched(self),
+        }
+    }
+
     fn open(&mut self, file: &Path) -> io::Result<Box<dyn Read>> {
+        // The speed of a veth device, once it is up.
+        if file.starts_with("/sys/class/net") && !file.to_string_lossy().contains("nosuch") {
+            let up = self.golden.setup.iter().any(|line| line.contains("ip link set v0 up"));
+            return match up {
+                true => Ok(Box::new("10000\n".as_bytes())),
+                false => Err(io::Error::from_raw_os_error(libc::EINVAL)),
+            };
+        }
+        if file.starts_with("/usr/share/iproute2") {
+            let echo =
+                |line: &String| Some(line.split_once("echo ")?.1.split_once(" >")?.0.to_owned());
+            let made = self.golden.setup.iter().filter(|l| l.contains("tc_cls")).find_map(echo);
+            let made = made.ok_or(io::ErrorKind::NotFound)?;
+            return Ok(Box::new(Cursor::new(made.into_bytes())));
+        }
         Ok(Box::new(File::open(file)?))
     }
 

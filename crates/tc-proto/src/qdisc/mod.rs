@@ -2,18 +2,32 @@
 
 mod bfifo;
 mod clsact;
+mod drr;
+mod fq_codel;
+mod htb;
 mod ingress;
 mod mq;
+mod multiq;
 mod noqueue;
 mod pfifo;
 mod pfifo_fast;
 mod pfifo_head_drop;
+mod prio;
+mod sfq;
+mod tbf;
 
 pub use bfifo::Bfifo;
 pub use clsact::Clsact;
+pub use drr::{Drr, DrrClass, DrrXstats};
+pub use fq_codel::{FqCodel, FqCodelClassXstats, FqCodelQdiscXstats, FqCodelXstats};
+pub use htb::{Htb, HtbClass, HtbInit, HtbXstats};
 pub use ingress::Ingress;
 pub use mq::Mq;
+pub use multiq::{Multiq, MultiqBands};
 pub use noqueue::Noqueue;
 pub use pfifo::Pfifo;
 pub use pfifo_fast::{Bands, PfifoFast};
 pub use pfifo_head_drop::PfifoHeadDrop;
+pub use prio::Prio;
+pub use sfq::{Sfq, SfqParms, SfqRedStats, SfqV1, SfqXstats};
+pub use tbf::{Tbf, TbfParms};
