@@ -146,7 +146,7 @@ fn tdc_script(share: &Share, words: &[String]) -> Result<(String, Option<PathBuf
 }
 
 /// The command as it is published: static, so it runs in the guest.
-fn build_rtc() -> Result<PathBuf, String> {
+pub(crate) fn build_rtc() -> Result<PathBuf, String> {
     let built = cargo(&["build", "--release", "--package", "rtc", "--bin", "rtc"])?;
     built.into_iter().next().ok_or_else(|| "cargo built no rtc".to_owned())
 }
@@ -226,7 +226,7 @@ fn write(path: &Path, text: &str) -> Result<(), String> {
 }
 
 /// Fails with the packages of the programs that are missing, and how to install them.
-fn need(programs: &[(&str, &str)]) -> Result<(), String> {
+pub(crate) fn need(programs: &[(&str, &str)]) -> Result<(), String> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let dirs: Vec<PathBuf> =
         std::env::split_paths(&path).chain(["/usr/sbin", "/sbin"].map(PathBuf::from)).collect();

@@ -1,10 +1,13 @@
 //! The system that a command works on: the kernel's netlink and bpf(2) interfaces.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
-use std::io::{self, BufRead, IsTerminal};
+use std::fs::File;
+use std::io::{self, IsTerminal, Read};
+use std::path::Path;
 
 use tc_bpf_loader::sys::Kernel;
+use tc_bpf_loader::{ObjectError, ObjectSpec};
 use tc_proto::client::{Ack, Client, Dump, Error as ClientError, Message, Monitor, Pipeline};
 use tc_proto::msg::Request;
 use tc_proto::units::Psched;
@@ -46,6 +49,9 @@ pub trait Env {
     /// The index of the device of this name; asks once for each name.
     fn ifindex(&mut self, name: &str) -> Result<i32, ClientError>;
 
+    /// Forgets the index of a device that turned out to be gone.
+    fn forget_ifindex(&mut self, _name: &str) {}
+
     /// Looks up the names of devices together, before [`ifname`](Self::ifname) is asked for each.
     fn learn_ifnames(&mut self, indexes: &[i32]) -> Result<(), ClientError>;
 
@@ -55,8 +61,14 @@ pub trait Env {
     /// The bpf(2) system call.
     fn bpf(&mut self) -> &mut dyn tc_bpf_loader::sys::Bpf;
 
+    /// Opens a file that a command line names: a batch, bytecode, saved messages.
+    fn open(&mut self, file: &Path) -> io::Result<Box<dyn Read>>;
+
     /// What `-batch -` reads.
-    fn stdin(&mut self) -> Box<dyn BufRead>;
+    fn stdin(&mut self) -> Box<dyn Read>;
+
+    /// Reads a BPF object.
+    fn object(&mut self, file: &Path) -> Result<ObjectSpec, ObjectError>;
 
     /// An environment variable.
     fn var(&self, name: &str) -> Option<OsString>;
@@ -80,18 +92,18 @@ pub trait Env {
 pub struct System {
     client: Option<Client>,
     pipeline: Pipeline,
-    indexes: HashMap<String, i32>,
-    names: HashMap<i32, Option<String>>,
+    indexes: BTreeMap<String, i32>,
+    names: BTreeMap<i32, Option<String>>,
     kernel: Kernel,
     psched: Option<Psched>,
 }
 
 impl System {
     fn client(&mut self) -> Result<&mut Client, ClientError> {
-        Self::open(&mut self.client)
+        Self::opened(&mut self.client)
     }
 
-    fn open(client: &mut Option<Client>) -> Result<&mut Client, ClientError> {
+    fn opened(client: &mut Option<Client>) -> Result<&mut Client, ClientError> {
         match client {
             Some(client) => Ok(client),
             none => Ok(none.insert(Client::open()?)),
@@ -113,7 +125,7 @@ impl Env for System {
         request: &Request<'_>,
         report: &mut dyn FnMut(u64, Result<Ack, ClientError>),
     ) -> Result<(), ClientError> {
-        let client = Self::open(&mut self.client)?;
+        let client = Self::opened(&mut self.client)?;
         self.pipeline.push(client, request, report);
         Ok(())
     }
@@ -123,7 +135,7 @@ impl Env for System {
         report: &mut dyn FnMut(u64, Result<Ack, ClientError>),
     ) -> Result<(), ClientError> {
         if self.pipeline.pending() > 0 {
-            let client = Self::open(&mut self.client)?;
+            let client = Self::opened(&mut self.client)?;
             self.pipeline.flush(client, report);
         }
         Ok(())
@@ -153,6 +165,10 @@ impl Env for System {
         Ok(index)
     }
 
+    fn forget_ifindex(&mut self, name: &str) {
+        self.indexes.remove(name);
+    }
+
     fn learn_ifnames(&mut self, indexes: &[i32]) -> Result<(), ClientError> {
         let unknown: Vec<u32> = indexes
             .iter()
@@ -180,8 +196,16 @@ impl Env for System {
         &mut self.kernel
     }
 
-    fn stdin(&mut self) -> Box<dyn BufRead> {
+    fn open(&mut self, file: &Path) -> io::Result<Box<dyn Read>> {
+        Ok(Box::new(File::open(file)?))
+    }
+
+    fn stdin(&mut self) -> Box<dyn Read> {
         Box::new(io::stdin().lock())
+    }
+
+    fn object(&mut self, file: &Path) -> Result<ObjectSpec, ObjectError> {
+        ObjectSpec::from_path(file)
     }
 
     fn var(&self, name: &str) -> Option<OsString> {

@@ -132,6 +132,11 @@ impl fmt::Display for Error {
 
 impl std::error::Error for Error {}
 
+/// What a failed system call says, in the C library's words.
+pub(crate) fn io_text(e: &std::io::Error) -> String {
+    e.raw_os_error().map_or_else(|| e.to_string(), tc_proto::client::errno_text)
+}
+
 /// The longest command line that is shown whole; of longer ones, what surrounds the word.
 const SHOWN: usize = 160;
 

@@ -1,4 +1,9 @@
 //! The tables of kinds: one row for each, nothing else in the command knows their names.
+//!
+//! A row is a unit struct in `qdisc/` or `filter/`, at the path of its wire format in
+//! [`tc_proto`]. The way of a change: [`QdiscKind::parse`] or [`FilterKind::parse`] makes a
+//! [`Pending`] of the words, [`Pending::resolve`] a [`Resolved`] of that, and
+//! [`Resolved::options`] the bytes. `cargo xtask tidy` checks that each row has its files.
 
 use crate::args::Args;
 use crate::env::Env;
@@ -91,6 +96,9 @@ impl<K: tc_proto::Kind> Resolved for Plain<K> {
 }
 
 /// What the command knows of a kind of qdisc.
+///
+/// Only the name must be given: a kind without more is listed without options, and added without
+/// words.
 pub trait QdiscKind: Sync {
     /// The name in `TCA_KIND`.
     fn name(&self) -> &'static str;
@@ -105,12 +113,17 @@ pub trait QdiscKind: Sync {
         &[]
     }
 
-    /// Reads the words after the kind. `None`: the kind takes no words at all.
+    /// Reads the words after the kind, to the last one. `None`: the kind takes no words at all.
+    ///
+    /// Touches nothing but the words. Each word that makes an attribute is marked, with
+    /// [`Args::mark`], so that an error of the kernel can point at it.
     fn parse(&self, _: &mut Args<'_>) -> Option<Result<Box<dyn Pending>, Error>> {
         None
     }
 
-    /// Shows the options.
+    /// Shows the options, from the payload of `TCA_OPTIONS`; empty when there is none.
+    ///
+    /// An error is shown in place of the options that are left; the listing goes on.
     fn print(&self, _: &[u8], _: &mut Show<'_>, _: &mut Out<'_>) -> Result<(), DecodeError> {
         Ok(())
     }
@@ -146,7 +159,10 @@ pub trait FilterKind: Sync {
     /// The words that its parser takes, for completions.
     fn words(&self) -> &'static [&'static str];
 
-    /// Reads the handle, which means something else in each kind, and the words after the kind.
+    /// Reads the handle, which means something else in each kind, and the words after the kind, to
+    /// the last one.
+    ///
+    /// Touches nothing but the words, and marks them as [`QdiscKind::parse`] does.
     fn parse(&self, handle: Option<&str>, args: &mut Args<'_>) -> Result<FilterWords, Error>;
 
     /// What the filter is, in a few words, when the kind's name says too little.
@@ -207,7 +223,7 @@ fn find<T: ?Sized>(
     table.get(at).copied()
 }
 
-/// The name of a kind as the kernel takes it: 15 bytes at most.
+/// The name of a kind or device as the kernel takes it: 15 bytes at most.
 pub fn cut_name(word: &str) -> &str {
     let mut end = word.len().min(15);
     while !word.is_char_boundary(end) {

@@ -1,5 +1,8 @@
 //! The command `rtc`, as a library: takes tc's command lines and prints tc's output.
 //!
+//! Programs that want to change traffic control rather use [`tc_proto`] and [`tc_bpf_loader`]; this
+//! crate is for those who want tc's command lines without starting a process, and for tests.
+//!
 //! ```no_run
 //! use std::ffi::OsString;
 //! let words: Vec<OsString> = ["rtc", "qdisc", "show"].map(OsString::from).into();
@@ -7,9 +10,32 @@
 //! let status = rtc::run(&words, &mut system, &mut std::io::stdout(), &mut std::io::stderr());
 //! ```
 //!
-//! The way of a command line: [`options`] before the object, the object and the words that all
-//! kinds share, then the kind's own parser, found in the tables of [`kinds`]. All that is pure.
-//! What it returns is resolved against the [`env`], encoded and sent.
+//! # The way of a command line
+//!
+//! 1. [`options`] before the object are read first. They say what output looks like, and where
+//!    commands come from.
+//! 2. The object (`qdisc`, `filter`, …) reads the words that all kinds share: `dev`, `parent`, `pref`.
+//! 3. The first word that is none of these is the kind, found in the tables of [`kinds`]. The rest is
+//!    read by the kind's own parser, which gets an [`args::Args`] and nothing else: it is pure.
+//! 4. What it returns is a [`kinds::Pending`], which may still name files. Resolving it against an
+//!    [`env::Env`] gives a [`kinds::Resolved`], which holds open what its bytes refer to.
+//! 5. The request is encoded and sent through the [`env::Env`]. What the kernel says is told in tc's
+//!    words; an [`error::Error`] adds which word of the command line is to blame, and hints.
+//!
+//! A listing goes the other way: each message of a dump is handed to its kind, whose printer makes
+//! text or JSON from the same statements on an [`out::Out`].
+//!
+//! # A kind
+//!
+//! A kind is a unit struct that implements [`kinds::QdiscKind`] or [`kinds::FilterKind`], in a file
+//! of the same path as its wire format in [`tc_proto`], and one row of a table. CONTRIBUTING.md tells
+//! how to add one.
+//!
+//! # Another system
+//!
+//! [`env::System`] is the running kernel. Anything else that implements [`env::Env`] will do: the
+//! fuzzing harness and the comparisons with recorded output of tc bring their own.
+#![cfg_attr(doctest, doc = include_str!("../README.md"))]
 
 pub mod action;
 pub mod args;
@@ -26,7 +52,7 @@ mod stats;
 mod sysfs;
 
 use std::ffi::OsString;
-use std::io::Write;
+use std::io::{self, Write};
 
 use cmd::{Session, Step};
 use env::Env;
@@ -41,30 +67,22 @@ pub fn run(words: &[OsString], env: &mut dyn Env, out: &mut dyn Write, err: &mut
     let after_name = words.get(1..).unwrap_or_default();
     let (options, rest, skipped) = match options::parse(after_name) {
         Ok(Parsed::Run(options, rest, skipped)) => (options, rest, skipped),
-        Ok(Parsed::Version) => return print(out, cmd::VERSION),
+        Ok(Parsed::Version) => return written(print(out, cmd::VERSION), err),
         Ok(Parsed::Help) => {
-            print(err, cmd::USAGE);
+            _ = print(err, cmd::USAGE);
             return 0;
         }
         Err(e) => {
-            print(err, &e.report(words, 1));
+            _ = print(err, &e.report(words, 1));
             return e.status();
         }
     };
     let style = options.style(env);
     let mut session = Session { env, options: &options, style, out: Out::new(out, style), err };
     let result = run_in(&options, rest, &mut session);
-    let written = session.out.finish();
+    let finished = session.out.finish();
     match result {
-        Ok(0) => match written {
-            Ok(()) => 0,
-            // The reader has seen enough.
-            Err(e) if e.kind() == std::io::ErrorKind::BrokenPipe => 0,
-            Err(e) => {
-                session.complain(&format!("cannot write the output: {e}\n"));
-                1
-            }
-        },
+        Ok(0) => written(finished, session.err),
         Ok(status) => status,
         Err(e) => {
             session.complain(&e.report(words, 1 + skipped));
@@ -90,8 +108,21 @@ fn run_in(options: &Options, rest: &[OsString], session: &mut Session<'_>) -> Re
     Ok(0)
 }
 
-fn print(to: &mut dyn Write, text: &str) -> u8 {
-    u8::from(to.write_all(text.as_bytes()).and_then(|()| to.flush()).is_err())
+fn print(to: &mut dyn Write, text: &str) -> io::Result<()> {
+    to.write_all(text.as_bytes()).and_then(|()| to.flush())
+}
+
+/// The status of a command that did its work and could or could not write what it had to say.
+fn written(result: io::Result<()>, err: &mut dyn Write) -> u8 {
+    match result {
+        Ok(()) => 0,
+        // The reader has seen enough.
+        Err(e) if e.kind() == io::ErrorKind::BrokenPipe => 0,
+        Err(e) => {
+            _ = print(err, &format!("cannot write the output: {e}\n"));
+            1
+        }
+    }
 }
 
 impl Options {

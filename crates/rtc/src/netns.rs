@@ -13,7 +13,7 @@ use rustix::mount::{
 };
 use rustix::thread::{LinkNameSpaceType, UnshareFlags, move_into_link_name_space};
 
-use crate::error::Error;
+use crate::error::{Error, io_text};
 
 /// Where `ip netns add` keeps the namespaces.
 const NETNS_DIR: &str = "/run/netns";
@@ -28,17 +28,17 @@ const BPFFS: &str = "/sys/fs/bpf";
 pub(crate) fn enter(name: &OsStr) -> Result<(), Error> {
     let shown = name.to_string_lossy();
     let file = File::open(Path::new(NETNS_DIR).join(name)).map_err(|e| {
-        Error::usage(format_args!("Cannot open network namespace \"{shown}\": {}", errno_text(&e)))
+        Error::usage(format_args!("Cannot open network namespace \"{shown}\": {}", io_text(&e)))
     })?;
     move_into_link_name_space(file.as_fd(), Some(LinkNameSpaceType::Network)).map_err(|e| {
         let e = e.into();
         Error::usage(format_args!(
             "setting the network namespace \"{shown}\" failed: {}",
-            errno_text(&e)
+            io_text(&e)
         ))
     })?;
     own_mounts()
-        .map_err(|(what, e)| Error::usage(format_args!("{what} failed: {}", errno_text(&e))))?;
+        .map_err(|(what, e)| Error::usage(format_args!("{what} failed: {}", io_text(&e))))?;
     bind_etc(&Path::new(NETNS_ETC).join(name));
     Ok(())
 }
@@ -73,8 +73,4 @@ fn bind_etc(dir: &Path) {
     for entry in entries.flatten() {
         _ = rustix::mount::mount_bind(entry.path(), Path::new("/etc").join(entry.file_name()));
     }
-}
-
-fn errno_text(e: &io::Error) -> String {
-    e.raw_os_error().map_or_else(|| e.to_string(), tc_proto::client::errno_text)
 }

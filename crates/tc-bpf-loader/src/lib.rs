@@ -22,12 +22,52 @@
 //! # }
 //! ```
 //!
+//! # What is in an object
+//!
 //! Objects may be of any clang, with maps of either kind (`maps` and `.maps`), with programs in sections of any name,
 //! of either byte order (the other one can be read, not loaded). Nothing in an object is believed: damage is an
 //! [`ObjectError`] that names the place, and what a program doesn't use cannot stop it.
 //!
-//! Classic BPF, tc's `bytecode`, is in [`cbpf`].
+//! What this version does not do is refused with its reason, once a program that needs it is chosen: maps that are to be
+//! pinned or that hold maps, program arrays that the object fills, CO-RE relocations, global data, kernel functions.
 //!
+//! # Which program
+//!
+//! [`Select`] says it by section, by function or not at all; then the section `classifier` is meant, or the only program
+//! there is. When nothing or too much fits, the error lists what the object has:
+//!
+//! ```
+//! use tc_bpf_loader::ObjectSpec;
+//!
+//! let error = ObjectSpec::parse("notes.txt", b"this is no object").unwrap_err();
+//! assert!(error.to_string().contains("notes.txt"));
+//! ```
+//!
+//! # What the verifier says
+//!
+//! A program is loaded without a log first, which is several times faster for a large one. When the verifier refuses it,
+//! it is loaded again with a log, and the [`LoadError`] carries the log, a summary, and a hint where the cause is known.
+//! [`LogMode::Always`] asks for the log at once.
+//!
+//! # Without an object
+//!
+//! [`load_insns`] loads instructions that were made otherwise. [`pin`] opens what is pinned in a BPF file system, [`info`]
+//! tells what a program or map is. Classic BPF, tc's `bytecode`, is in [`cbpf`]:
+//!
+//! ```
+//! use tc_bpf_loader::cbpf;
+//!
+//! // What `tcpdump -ddd arp` prints, as tc takes it on the command line.
+//! let insns = cbpf::parse_bytecode("4,40 0 0 12,21 0 1 2054,6 0 0 262144,6 0 0 0")?;
+//! assert_eq!(insns.len(), 4);
+//! # Ok::<(), cbpf::BytecodeError>(())
+//! ```
+//!
+//! # Without a kernel
+//!
+//! Everything that asks the kernel takes a `&mut dyn` [`sys::Bpf`]. [`sys::Fake`] plays the kernel in tests: it records
+//! what it was asked, and fails when told to.
+#![cfg_attr(doctest, doc = include_str!("../README.md"))]
 
 mod btf;
 pub mod cbpf;

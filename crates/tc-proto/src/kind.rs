@@ -7,10 +7,15 @@ use crate::wire::AttrWriter;
 
 /// The options of one kind of qdisc, class, filter, action or ematch.
 ///
-/// A type that implements this stands in a file of its own, named as the kind, beside the kernel's
-/// uapi header that describes the bytes.
+/// In this crate, a type that implements it stands in a file of its own, named as the kind, whose
+/// header names the kernel's uapi header that describes the bytes. Kinds that this crate does not
+/// have can be implemented anywhere; see the [front page](crate#another-kind).
+///
+/// `encode` and `decode` are each other's reverse: what was decoded encodes to the attributes that
+/// were there, unknown ones included, in whatever order. A value that nobody set is not encoded.
 pub trait Kind: Sized {
-    /// The name in `TCA_KIND`.
+    /// The name in `TCA_KIND`, at most 15 bytes.
+    #[doc(alias = "TCA_KIND")]
     const NAME: &'static str;
 
     /// Whether the kernel insists on `NLA_F_NESTED` on the options (`ets`, `fq_pie`, `dualpi2`).
@@ -21,10 +26,16 @@ pub trait Kind: Sized {
         true
     }
 
-    /// Writes the payload of the options attribute.
+    /// Writes the payload of the options attribute: a nest's attributes, or a bare structure.
+    ///
+    /// Errors, such as an attribute that is too long, are remembered by the writer.
+    #[doc(alias = "TCA_OPTIONS")]
     fn encode(&self, w: &mut AttrWriter<'_>);
 
     /// Reads the payload of the options attribute; an absent one is read as empty.
+    ///
+    /// Fails on what no kernel sends, such as a structure that ends too early; the message around
+    /// the options is not lost by that.
     fn decode(payload: &[u8]) -> Result<Self, DecodeError>;
 }
 
@@ -49,15 +60,9 @@ pub struct Options<'a> {
 }
 
 impl<'a> Options<'a> {
-    /// The bytes of a kind's options. They borrow from `kind`, so that what they refer to by
-    /// number, such as a BPF program's descriptor, stays open until they are sent.
-    pub fn of<K: Kind>(kind: &'a K) -> Result<Self, EncodeError> {
-        Self::encoded(kind)
-    }
-
-    /// The same for a value that goes away at once: the caller sees to it that what it refers to
-    /// outlives the options.
-    pub fn encoded<K: Kind>(kind: &K) -> Result<Self, EncodeError> {
+    /// The bytes of a kind's options. They live no longer than what the kind refers to by number,
+    /// such as a BPF program's descriptor.
+    pub fn of<K: Kind + 'a>(kind: &K) -> Result<Self, EncodeError> {
         let payload = if kind.has_options() {
             let mut buf = Vec::new();
             let mut w = AttrWriter::new(&mut buf);

@@ -77,9 +77,19 @@ impl Ns {
         self.run(&self.shared.rtc, "rtc", words)
     }
 
+    /// Where `rtc` is, for scripts that run it.
+    pub fn rtc_path(&self) -> &Path {
+        &self.shared.rtc
+    }
+
     /// Runs the original `tc` with these words; skips the test where there is none.
     pub fn tc(&self, words: &[&str]) -> Output {
         self.run(&self.reference().path, "tc", words)
+    }
+
+    /// Where the original `tc` is, for scripts that run it; skips the test where there is none.
+    pub fn tc_path(&self) -> &Path {
+        &self.reference().path
     }
 
     /// Runs `ip` with these words, split at blanks; it must succeed.

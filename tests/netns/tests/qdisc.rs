@@ -149,8 +149,11 @@ fn mq() {
             netns_tests::skip_for_kernel("this kernel has no mq");
         }
         added.ok();
-        shows_alike(ns);
-        ns.rtc(&["qdisc", "add", "dev", "eth0", "parent", "1:2", "handle", "20:", "pfifo"]).ok();
+        // What stands there by default depends on the machine.
+        for queue in 1..=4 {
+            let words = format!("qdisc add dev eth0 parent 1:{queue} handle {queue}0: pfifo");
+            ns.rtc(&words.split(' ').collect::<Vec<_>>()).ok();
+        }
         shows_alike(ns);
         ns.compare(&["qdisc", "show", "dev", "eth0", "parent", "1:2"]);
         ns.compare(&["qdisc", "show", "dev", "eth0", "handle", "20:"]);
@@ -188,5 +191,41 @@ fn unknown_and_incomplete_command_lines() {
             "qdisc ls dev eth0",
             "qdisc lst dev eth0",
         ]);
+    });
+}
+
+#[test]
+fn alternative_names_name_a_device() {
+    isolated(|ns| {
+        ns.link("eth0");
+        let names = ["uplink", "an-alternative-name-longer-than-a-name-may-be"];
+        for name in names {
+            ns.ip(&format!("link property add dev eth0 altname {name}"));
+            ns.rtc(&["qdisc", "replace", "dev", name, "root", "handle", "7:", "pfifo"]).ok();
+            ns.rtc(&["qdisc", "show", "dev", name]).shows("qdisc pfifo 7: root");
+        }
+        // tc cuts the long one off and finds nothing.
+        ns.rtc(&["qdisc", "show", "dev", "an-alternative-name-longer-than-it-is"])
+            .fails(1, "Cannot find device \"an-alternative-\"");
+    });
+}
+
+/// With `-force` changes are pipelined, but who writes a line and waits must see it done.
+#[test]
+fn a_batch_on_a_pipe_holds_no_line_back() {
+    isolated(|ns| {
+        ns.link("eth0");
+        let script = r#"
+            mkfifo /run/lines
+            "$0" -force -batch - < /run/lines &
+            exec 3> /run/lines
+            echo "qdisc add dev eth0 clsact" >&3
+            for try in $(seq 200); do
+                "$0" qdisc show dev eth0 | grep -q clsact && exit 0
+                sleep 0.05
+            done
+            exit 1"#;
+        let rtc = ns.rtc_path().display().to_string();
+        ns.program("sh", &["-c", script, &rtc]).ok();
     });
 }

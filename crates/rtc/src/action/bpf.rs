@@ -141,7 +141,7 @@ impl Resolved for Ready {
             None => {}
         }
         // What the bytes refer to is the descriptor in `self`.
-        Options::encoded(&wire)
+        Options::of(&wire)
     }
 
     fn notes(&self) -> &str {

@@ -10,7 +10,7 @@ use crate::args::{Args, abbreviates};
 use crate::cmd;
 use crate::env::Env;
 use crate::error::Error;
-use crate::kinds::{ActionKind, Pending, Plain, Resolved, Show, Target, cut_name};
+use crate::kinds::{ActionKind, Pending, Plain, Resolved, Show, Target};
 use crate::out::{Out, Paint};
 
 const USAGE: &str = "\
@@ -142,7 +142,7 @@ fn parse_direction(egress: bool, args: &mut Args<'_>) -> Result<Box<dyn Pending>
             // tc passes over words here that it does not know.
             None if found.is_none() => {}
             None if word == "blockid" => block = Some(parse_block(args)?),
-            None if abbreviates(word, "dev") => dev = Some(cut_name(args.value()?).to_owned()),
+            None if abbreviates(word, "dev") => dev = Some(args.value()?.to_owned()),
             // Without a target; the kernel says so.
             None => {
                 args.back();

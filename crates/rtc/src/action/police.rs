@@ -115,7 +115,6 @@ pub fn print_old(
     out: &mut Out<'_>,
 ) -> Result<(), DecodeError> {
     let police = Wire::decode(attrs.rest())?;
-    out.newline();
     print_wire(&police, show, out);
     Ok(())
 }
@@ -296,7 +295,7 @@ impl Words {
     /// The bytes of a policer of the old form.
     pub fn resolve_old(&self, env: &mut dyn Env) -> Result<RawAttrs, Error> {
         let wire = self.wire(&env.psched()).map_err(refuse_old)?;
-        let options = Options::encoded(&wire).map_err(|e| Error::refused(e).line(ILLEGAL))?;
+        let options = Options::of(&wire).map_err(|e| Error::refused(e).line(ILLEGAL))?;
         Ok(RawAttrs::from_payload(options.bytes()))
     }
 }

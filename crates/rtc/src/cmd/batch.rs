@@ -1,18 +1,19 @@
 //! `-batch FILE`: a command a line.
 //!
 //! Without `-force` a failing line stops the batch, so lines go one by one. With it, changes are
-//! pipelined and their outcomes reported in the order of the lines.
+//! pipelined and their outcomes reported in the order of the lines; they are not held back while
+//! the next line is not there yet.
 
 use std::collections::VecDeque;
 use std::ffi::{OsStr, OsString};
-use std::fs::File;
-use std::io::{self, BufRead, BufReader};
+use std::io::{self, BufRead, BufReader, Read};
 use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 
 use tc_proto::client::{Ack, Error as ClientError};
 
 use super::{Modify, Session, Step, start};
-use crate::error::Error;
+use crate::error::{Error, io_text};
 
 /// The most words a line may have.
 const MAX_WORDS: usize = 511;
@@ -23,19 +24,15 @@ pub(crate) fn run(file: &OsStr, session: &mut Session<'_>) -> u8 {
         let input = session.env.stdin();
         return Batch::new(file, session).run(input);
     }
-    match File::open(file) {
-        Ok(opened) => Batch::new(file, session).run(BufReader::with_capacity(64 * 1024, opened)),
+    match session.env.open(Path::new(file)) {
+        Ok(input) => Batch::new(file, session).run(input),
         Err(e) => {
             let name = file.to_string_lossy();
-            let why = errno_text(&e);
+            let why = io_text(&e);
             session.complain(&format!("Cannot open file \"{name}\" for reading: {why}\n"));
             1
         }
     }
-}
-
-fn errno_text(e: &io::Error) -> String {
-    e.raw_os_error().map_or_else(|| e.to_string(), tc_proto::client::errno_text)
 }
 
 /// A batch that is being run.
@@ -65,16 +62,20 @@ impl<'s, 'a> Batch<'s, 'a> {
         Self { name, session, failed: false, queued: VecDeque::new() }
     }
 
-    fn run(mut self, input: impl BufRead) -> u8 {
-        let stopped = self.lines(input);
+    fn run(mut self, input: impl Read) -> u8 {
+        let stopped = self.lines(BufReader::with_capacity(64 * 1024, input));
         self.settle();
         stopped.unwrap_or(u8::from(self.failed))
     }
 
     /// Runs the lines; the status with which the batch stops before its end.
-    fn lines(&mut self, mut input: impl BufRead) -> Option<u8> {
+    fn lines(&mut self, mut input: BufReader<impl Read>) -> Option<u8> {
         let mut reader = LineReader::default();
         loop {
+            if !input.buffer().contains(&b'\n') {
+                // Reading may have to wait.
+                self.settle();
+            }
             match reader.next(&mut input) {
                 Ok(Some(line)) => {
                     let words = match split(line) {
@@ -98,7 +99,7 @@ impl<'s, 'a> Batch<'s, 'a> {
                 }
                 Err(ReadError::Io(e)) => {
                     self.settle();
-                    let text = format!("Cannot read file \"{}\": {}\n", self.name, errno_text(&e));
+                    let text = format!("Cannot read file \"{}\": {}\n", self.name, io_text(&e));
                     self.session.complain(&text);
                     return Some(1);
                 }

@@ -242,7 +242,7 @@ impl<'a> Words<'a> {
             if self.dev.is_some() {
                 return Err(Error::duplicate("dev", value).at(args.last()));
             }
-            self.dev = Some(cut_name(value));
+            self.dev = Some(value);
         } else if let Some((_, parent)) = clsact.iter().find(|(name, _)| *name == word) {
             if self.parent.replace(*parent).is_some() {
                 let line = format_args!("Error: \"{word}\" is duplicate parent ID");
@@ -307,7 +307,7 @@ impl<'a> Words<'a> {
             (None, Some(handle)) => {
                 let unparsable =
                     |_| Error::refused(format_args!("Unparsable filter ID \"{handle}\""));
-                self.handle_number = parse_u32(handle, Base::Auto).map_err(unparsable)?;
+                self.handle_number = parse_u32(handle, Base::Hex).map_err(unparsable)?;
                 Ok(())
             }
             (None, None) => Ok(()),
@@ -369,7 +369,9 @@ pub(super) struct Shown {
     ifindex: i32,
     block: Option<u32>,
     parent: Handle,
-    info: Info,
+    /// As the user wrote it: a number too large for any filter hides none.
+    prio: Option<u32>,
+    protocol: Protocol,
     pub(super) chain: Option<u32>,
 }
 
@@ -443,7 +445,8 @@ impl Words<'_> {
             ifindex,
             block: self.block,
             parent: self.parent.unwrap_or_default(),
-            info,
+            prio: self.prio,
+            protocol: info.protocol,
             chain: self.chain,
         };
         listing.run(session, |_| true, |message, show, out| print(message, &shown, show, out))?;
@@ -473,14 +476,14 @@ pub(super) fn print(
     print_hook(header, shown, show, out);
     let info = Info::from_wire(header.info);
     if header.info != 0 {
-        if info.protocol.0 != 0 && info.protocol != shown.info.protocol {
+        if info.protocol.0 != 0 && info.protocol != shown.protocol {
             let protocol = match show.options.numeric {
                 true => info.protocol.numeric().to_string(),
                 false => info.protocol.to_string(),
             };
             out.field("protocol", &*protocol, format_args!("protocol {protocol} "));
         }
-        if info.prio != 0 && info.prio != shown.info.prio {
+        if info.prio != 0 && Some(info.prio.into()) != shown.prio {
             out.field("pref", info.prio, format_args!("pref {} ", info.prio));
         }
     }

@@ -63,12 +63,16 @@ fn qdisc(
     if said.contains("qdisc kind is unknown") {
         return Some(match kind {
             Some(kind) => no_module("qdisc", kind, "sch", "SCH"),
-            None => "say which kind of qdisc: tc qdisc add dev DEV root KIND".into(),
+            None => "say which kind of qdisc: rtc qdisc add dev DEV root KIND".into(),
         });
     }
     if e.is_exists() || said.contains("Exclusivity flag") {
         let there = qdisc_at(request.ifindex, request.parent, env)?;
         return Some(format!("{dev} has {there} already; use `replace`, or delete it first"));
+    }
+    if said.contains("must match existing qdisc") {
+        let there = qdisc_at(request.ifindex, request.parent, env)?;
+        return Some(format!("{dev} has {there}"));
     }
     let deletes_nothing = said.contains("handle of zero") || said.contains("Failed to find qdisc");
     if verb == Verb::Delete && (deletes_nothing || e.is_not_found()) {
@@ -76,7 +80,7 @@ fn qdisc(
             Some(there) => format!(
                 "{dev} has {there}; a qdisc that the kernel put there by itself cannot be deleted"
             ),
-            None => format!("{dev} has no such qdisc: tc qdisc show dev {dev}"),
+            None => format!("{dev} has no such qdisc: rtc qdisc show dev {dev}"),
         });
     }
     None
@@ -94,12 +98,12 @@ fn filter(
     let clsact = parent == Handle::MIN_INGRESS || parent == Handle::MIN_EGRESS;
     if clsact && qdisc_at(ifindex, Handle::INGRESS, env).is_none() {
         return Some(format!(
-            "{dev} has no clsact or ingress qdisc: tc qdisc add dev {dev} clsact"
+            "{dev} has no clsact or ingress qdisc: rtc qdisc add dev {dev} clsact"
         ));
     }
     if said.contains("Parent Qdisc doesn't exist") {
         let major = Handle::new(parent.major(), 0);
-        return Some(format!("{dev} has no qdisc {major}: tc qdisc show dev {dev}"));
+        return Some(format!("{dev} has no qdisc {major}: rtc qdisc show dev {dev}"));
     }
     if said.contains("not classful") && parent == Handle::UNSPEC {
         return Some(
@@ -147,7 +151,7 @@ fn qdisc_at(ifindex: i32, parent: Handle, env: &mut dyn Env) -> Option<String> {
     dump.messages()
         .filter_map(|(_, body)| TcMessage::decode(body).ok())
         .find(|m| m.header.ifindex == ifindex && m.header.parent == parent)
-        .map(|m| format!("qdisc {} {}", m.kind().unwrap_or_default(), m.header.handle))
+        .map(|m| format!("qdisc {} {:x}:", m.kind().unwrap_or_default(), m.header.handle.major()))
 }
 
 /// The filter that has the pref and handle that `request` wants, in words.

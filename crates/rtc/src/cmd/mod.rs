@@ -20,6 +20,7 @@ use tc_proto::client::Error as ClientError;
 use crate::args::{Args, abbreviates};
 use crate::env::Env;
 use crate::error::Error;
+use crate::kinds::cut_name;
 use crate::options::Options;
 use crate::out::{Out, Style};
 
@@ -105,9 +106,19 @@ pub(crate) fn ifindex(dev: &str, env: &mut dyn Env) -> Result<i32, Error> {
         return Ok(0);
     }
     match env.ifindex(dev) {
-        Err(ClientError::Kernel(_)) => numbered_device(dev)
-            .ok_or_else(|| Error::new(1, format_args!("Cannot find device \"{dev}\""))),
+        Err(ClientError::Kernel(_)) => numbered_device(dev).ok_or_else(|| no_device(dev)),
         found => found.map_err(|e| modify::unreachable_kernel(&e).with_status(1)),
+    }
+}
+
+fn no_device(dev: &str) -> Error {
+    // tc cuts the name before it looks.
+    let cut = cut_name(dev);
+    let error = Error::new(1, format_args!("Cannot find device \"{cut}\""));
+    if cut == dev {
+        error
+    } else {
+        error.hint(format!("there is no device or alternative name {dev}"))
     }
 }
 
@@ -120,4 +131,17 @@ fn numbered_device(name: &str) -> Option<i32> {
 fn unknown_command(word: &str, object: &str) -> Error {
     let line = format_args!("Command \"{word}\" is unknown, try \"tc {object} help\".");
     Error::invalid(line)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::numbered_device;
+
+    #[test]
+    fn a_device_may_be_named_by_its_number() {
+        assert_eq!(numbered_device("if7"), Some(7));
+        for name in ["if0", "if", "if-1", "if7x", "eth7", "7"] {
+            assert_eq!(numbered_device(name), None, "{name}");
+        }
+    }
 }

@@ -89,6 +89,10 @@ impl Modify {
             Change::Filter(..) | Change::Chain(..) => refusal(e).line(filter::TALKING),
             Change::Actions(command) => command.refused(e),
         };
+        if let (Some(libc::ENODEV), Some(dev)) = (e.errno(), &self.target.dev) {
+            // A device of this name may come again with another index.
+            session.env.forget_ifindex(dev);
+        }
         if let Some(word) = e.kernel().and_then(|k| self.blame(k)) {
             error = error.at(word..word + 1);
         }

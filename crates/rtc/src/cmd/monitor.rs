@@ -1,8 +1,8 @@
 //! The object `monitor`: changes as they happen.
 
 use std::ffi::OsStr;
-use std::fs::File;
 use std::io::{BufReader, Read};
+use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tc_proto::client::Event;
@@ -13,13 +13,16 @@ use super::modify::unreachable_kernel;
 use super::{Session, Step, actions, chain, class, filter, qdisc};
 use crate::args::{Args, abbreviates};
 use crate::env::Env;
-use crate::error::Error;
+use crate::error::{Error, io_text};
 use crate::kinds::Show;
 use crate::options::Options;
 use crate::out::{Out, Style};
 
 /// A time stamp between the messages of a saved dump.
 const NLMSG_TSTAMP: u16 = 15;
+
+/// The longest message that a saved dump may have.
+const MAX_SAVED: usize = 16 * 1024;
 
 const USAGE: &str = "\
 Usage: tc [ -timestamp [ -tshort ] ] monitor [ file FILE ]
@@ -75,29 +78,12 @@ fn follow(session: &mut Session<'_>) -> Result<(), Error> {
 
 /// Shows the messages in a file.
 fn replay(file: &OsStr, session: &mut Session<'_>) -> Result<(), Error> {
-    let fail = |what, e: &std::io::Error| {
-        let why = e.raw_os_error().map_or_else(|| e.to_string(), tc_proto::client::errno_text);
-        Error::usage(format_args!("{what}: {why}")).hint(file.to_string_lossy())
-    };
-    let unreadable = |e| fail("rtnl_from_file: fread", &e);
-    let file = File::open(file).map_err(|e| fail("Cannot fopen", &e))?;
-    let mut input = BufReader::new(file);
-    loop {
-        let mut head = Vec::new();
-        let wanted = NetlinkHeader::LEN as u64;
-        input.by_ref().take(wanted).read_to_end(&mut head).map_err(unreadable)?;
-        if head.is_empty() {
-            return Ok(());
-        }
-        let malformed = || Error::usage("!!!malformed message in the file");
-        let header = NetlinkHeader::decode(&head).map_err(|_| malformed())?;
-        let wanted = align(header.len as usize).checked_sub(NetlinkHeader::LEN);
-        let wanted = wanted.ok_or_else(malformed)? as u64;
-        let mut body = Vec::new();
-        input.by_ref().take(wanted).read_to_end(&mut body).map_err(unreadable)?;
-        if body.len() as u64 != wanted {
-            return Err(malformed());
-        }
+    let fail = |line: String| Error::usage(line).hint(file.to_string_lossy());
+    let opened = session.env.open(Path::new(file));
+    let opened = opened.map_err(|e| fail(format!("Cannot fopen: {}", io_text(&e))))?;
+    let mut input = BufReader::new(opened);
+    let mut at = 0;
+    while let Some((header, body)) = read_message(&mut input, &mut at).map_err(fail)? {
         let Session { env, options, out, .. } = session;
         if header.message_type == NLMSG_TSTAMP {
             if let Some((seconds, micros)) = saved_stamp(&body) {
@@ -111,6 +97,37 @@ fn replay(file: &OsStr, session: &mut Session<'_>) -> Result<(), Error> {
             show(header, &body, *env, options, out);
         }
     }
+    Ok(())
+}
+
+/// The next message of a file, of which `at` bytes were read; or what tc says of a broken one.
+fn read_message(
+    input: &mut impl Read,
+    at: &mut usize,
+) -> Result<Option<(NetlinkHeader, Vec<u8>)>, String> {
+    let mut read = |wanted: usize| {
+        let mut bytes = Vec::new();
+        let read = input.take(wanted as u64).read_to_end(&mut bytes);
+        read.map_err(|e| format!("rtnl_from_file: fread: {}", io_text(&e)))?;
+        *at += bytes.len();
+        Ok::<_, String>(bytes)
+    };
+    let head = read(NetlinkHeader::LEN)?;
+    if head.is_empty() {
+        return Ok(None);
+    }
+    let truncated = || "rtnl-from_file: truncated message".to_owned();
+    let header = NetlinkHeader::decode(&head).map_err(|_| truncated())?;
+    let len = header.len as usize;
+    if !(NetlinkHeader::LEN..=MAX_SAVED).contains(&len) {
+        return Err(format!("!!!malformed message: len={} @{at}", header.len as i32));
+    }
+    let wanted = align(len) - NetlinkHeader::LEN;
+    let body = read(wanted)?;
+    if body.len() < wanted {
+        return Err(truncated());
+    }
+    Ok(Some((header, body)))
 }
 
 fn saved_stamp(body: &[u8]) -> Option<(u32, u32)> {
@@ -181,4 +198,31 @@ pub(super) fn show(
         }
         _ => {}
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Headers of these lengths, each followed by `body` bytes.
+    fn saved(lengths: &[u32], body: usize) -> Vec<u8> {
+        let message = |len: &u32| [&len.to_ne_bytes()[..], &[0; 12], &vec![0; body]].concat();
+        lengths.iter().flat_map(message).collect()
+    }
+
+    #[test]
+    fn a_broken_file_is_read_up_to_where_it_breaks() {
+        for (file, error) in [
+            (saved(&[20, 8], 4), "!!!malformed message: len=8 @36"),
+            (saved(&[20, 16385], 4), "!!!malformed message: len=16385 @36"),
+            (saved(&[20, 0xffff_fff0], 4), "!!!malformed message: len=-16 @36"),
+            (saved(&[20, 28], 4), "rtnl-from_file: truncated message"),
+            ([saved(&[20], 4), vec![0; 3]].concat(), "rtnl-from_file: truncated message"),
+        ] {
+            let (mut input, mut at) = (&*file, 0);
+            let (header, body) = read_message(&mut input, &mut at).unwrap().unwrap();
+            assert_eq!((header.len, body.len(), at), (20, 4, 20));
+            assert_eq!(read_message(&mut input, &mut at).unwrap_err(), error);
+        }
+    }
 }

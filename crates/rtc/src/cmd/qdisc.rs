@@ -78,10 +78,12 @@ pub(super) fn run(args: &mut Args<'_>, session: &mut Session<'_>) -> Result<Step
 }
 
 fn modify(verb: Verb, args: &mut Args<'_>, session: &mut Session<'_>) -> Result<Step, Error> {
-    let words = parse(args)?;
+    let mut words = Words::default();
+    let parsed = words.parse(args);
     if words.help {
         session.complain(USAGE);
     }
+    parsed?;
     let target = target(words.dev, session)?;
     let options = words.options.map(|p| p.resolve(session.env, &target)).transpose()?;
     let request = QdiscRequest {
@@ -107,98 +109,101 @@ fn modify(verb: Verb, args: &mut Args<'_>, session: &mut Session<'_>) -> Result<
     })))
 }
 
-/// Looks the device up; no name is no device, which the kernel then misses.
+/// Looks the device up, also by a long alternative name; no name is no device, which the kernel
+/// then misses.
 pub(super) fn target(dev: Option<&str>, session: &mut Session<'_>) -> Result<Target, Error> {
     let Some(dev) = dev.filter(|dev| !dev.is_empty()) else { return Ok(Target::default()) };
     let ifindex = ifindex(dev, session.env)?;
     Ok(Target { dev: Some(dev.to_owned()), ifindex })
 }
 
-fn parse<'a>(args: &mut Args<'a>) -> Result<Words<'a>, Error> {
-    let mut words = Words::default();
-    while let Some(word) = args.word()? {
-        match word {
-            "dev" => {
-                let dev = args.value()?;
-                match words.dev {
-                    Some(_) => return Err(Error::duplicate("dev", dev).at(args.last())),
-                    None => words.dev = Some(cut_name(dev)),
+impl<'a> Words<'a> {
+    fn parse(&mut self, args: &mut Args<'a>) -> Result<(), Error> {
+        while let Some(word) = args.word()? {
+            match word {
+                "dev" => {
+                    let dev = args.value()?;
+                    match self.dev {
+                        Some(_) => return Err(Error::duplicate("dev", dev).at(args.last())),
+                        None => self.dev = Some(dev),
+                    }
                 }
-            }
-            "handle" => {
-                if words.handle.is_some() {
-                    return Err(Error::duplicate("handle", word).at(args.last()));
+                "handle" => {
+                    if self.handle.is_some() {
+                        return Err(Error::duplicate("handle", word).at(args.last()));
+                    }
+                    let value = args.value()?;
+                    let handle = Handle::parse_qdisc_handle(value);
+                    self.handle = Some(handle.map_err(|_| wrong(args, value, "invalid qdisc ID"))?);
                 }
-                let value = args.value()?;
-                let handle = Handle::parse_qdisc_handle(value);
-                words.handle = Some(handle.map_err(|_| wrong(args, value, "invalid qdisc ID"))?);
-            }
-            "root" => {
-                if words.parent.is_some() {
-                    let line = "Error: \"root\" is duplicate parent ID";
-                    return Err(Error::invalid(line).at(args.last()));
+                "root" => {
+                    if self.parent.is_some() {
+                        let line = "Error: \"root\" is duplicate parent ID";
+                        return Err(Error::invalid(line).at(args.last()));
+                    }
+                    self.parent = Some(Handle::ROOT);
                 }
-                words.parent = Some(Handle::ROOT);
-            }
-            "clsact" | "ingress" => {
-                if words.parent.is_some() {
-                    let line = format_args!("Error: \"{word}\" is a duplicate parent ID");
-                    return Err(Error::invalid(line).at(args.last()));
+                "clsact" | "ingress" => {
+                    if self.parent.is_some() {
+                        let line = format_args!("Error: \"{word}\" is a duplicate parent ID");
+                        return Err(Error::invalid(line).at(args.last()));
+                    }
+                    self.parent = Some(Handle::INGRESS);
+                    self.handle = Some(Handle::new(0xffff, 0));
+                    self.kind(word, args)?;
                 }
-                words.parent = Some(Handle::INGRESS);
-                words.handle = Some(Handle::new(0xffff, 0));
-                kind(word, args, &mut words)?;
-            }
-            "parent" => {
-                let value = args.value()?;
-                if words.parent.is_some() {
-                    return Err(Error::duplicate("parent", value).at(args.last()));
+                "parent" => {
+                    let value = args.value()?;
+                    if self.parent.is_some() {
+                        return Err(Error::duplicate("parent", value).at(args.last()));
+                    }
+                    let parent = Handle::parse_classid(value);
+                    self.parent =
+                        Some(parent.map_err(|_| wrong(args, value, "invalid parent ID"))?);
                 }
-                let parent = Handle::parse_classid(value);
-                words.parent = Some(parent.map_err(|_| wrong(args, value, "invalid parent ID"))?);
+                _ if abbreviates(word, "estimator") => {
+                    self.estimator = Some(estimator(args, self.estimator.is_some())?);
+                    args.mark(&[tca::RATE]);
+                }
+                _ if abbreviates(word, "stab") => {
+                    args.mark(&[tca::STAB]);
+                    self.stab = Some(stab::parse(args)?);
+                }
+                _ if abbreviates(word, "ingress_block") => {
+                    self.ingress_block = Some(block(args, "invalid ingress block index value")?);
+                    args.mark(&[tca::INGRESS_BLOCK]);
+                }
+                _ if abbreviates(word, "egress_block") => {
+                    self.egress_block = Some(block(args, "invalid egress block index value")?);
+                    args.mark(&[tca::EGRESS_BLOCK]);
+                }
+                // tc shows its usage and goes on.
+                _ if abbreviates(word, "help") => self.help = true,
+                _ => self.kind(word, args)?,
             }
-            _ if abbreviates(word, "estimator") => {
-                words.estimator = Some(estimator(args, words.estimator.is_some())?);
-                args.mark(&[tca::RATE]);
-            }
-            _ if abbreviates(word, "stab") => {
-                args.mark(&[tca::STAB]);
-                words.stab = Some(stab::parse(args)?);
-            }
-            _ if abbreviates(word, "ingress_block") => {
-                words.ingress_block = Some(block(args, "invalid ingress block index value")?);
-                args.mark(&[tca::INGRESS_BLOCK]);
-            }
-            _ if abbreviates(word, "egress_block") => {
-                words.egress_block = Some(block(args, "invalid egress block index value")?);
-                args.mark(&[tca::EGRESS_BLOCK]);
-            }
-            // tc shows its usage and goes on.
-            _ if abbreviates(word, "help") => words.help = true,
-            _ => kind(word, args, &mut words)?,
         }
+        Ok(())
     }
-    Ok(words)
-}
 
-/// The kind; what follows is its own.
-fn kind<'a>(word: &'a str, args: &mut Args<'a>, words: &mut Words<'a>) -> Result<(), Error> {
-    let name = cut_name(word);
-    // An empty word is the end of the common words, but no kind.
-    words.kind = Some(name).filter(|name| !name.is_empty());
-    args.mark(&[tca::KIND]);
-    args.mark(&[tca::OPTIONS]);
-    match kinds::qdisc(name).and_then(|kind| kind.parse(args)) {
-        Some(options) => words.options = Some(options?),
-        None => {
-            if let Some(other) = args.word()? {
-                return Err(Error::refused(format_args!(
-                    "Unknown qdisc \"{name}\", hence option \"{other}\" is unparsable"
-                )));
+    /// The kind; what follows is its own.
+    fn kind(&mut self, word: &'a str, args: &mut Args<'a>) -> Result<(), Error> {
+        let name = cut_name(word);
+        // An empty word is the end of the common words, but no kind.
+        self.kind = Some(name).filter(|name| !name.is_empty());
+        args.mark(&[tca::KIND]);
+        args.mark(&[tca::OPTIONS]);
+        match kinds::qdisc(name).and_then(|kind| kind.parse(args)) {
+            Some(options) => self.options = Some(options?),
+            None => {
+                if let Some(other) = args.word()? {
+                    return Err(Error::refused(format_args!(
+                        "Unknown qdisc \"{name}\", hence option \"{other}\" is unparsable"
+                    )));
+                }
             }
         }
+        Ok(())
     }
-    Ok(())
 }
 
 fn wrong(args: &Args<'_>, word: &str, why: &str) -> Error {
@@ -258,7 +263,7 @@ fn list(args: &mut Args<'_>, session: &mut Session<'_>) -> Result<Step, Error> {
     let mut narrow = Narrow::default();
     while let Some(word) = args.word()? {
         match word {
-            "dev" => narrow.dev = Some(cut_name(args.value()?).to_owned()),
+            "dev" => narrow.dev = Some(args.value()?.to_owned()),
             "root" => narrow.place(word, args)?.parent = Some(Handle::ROOT),
             "ingress" | "clsact" => narrow.place(word, args)?.parent = Some(Handle::INGRESS),
             _ if abbreviates(word, "parent") => {

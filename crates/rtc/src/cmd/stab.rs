@@ -79,3 +79,33 @@ pub(super) fn print(base: &SizeSpec, out: &mut Out<'_>) {
         out.field("tsize", base.tsize, format_args!("tsize {} ", base.tsize));
     });
 }
+
+#[cfg(test)]
+mod tests {
+    use std::ffi::OsString;
+
+    use super::*;
+
+    fn parsed(line: &str) -> Result<SizeTable, Error> {
+        let words: Vec<OsString> = line.split_whitespace().map(OsString::from).collect();
+        parse(&mut Args::new(&words))
+    }
+
+    #[test]
+    fn what_corrects_nothing_is_refused_without_a_word_of_tc() {
+        for line in ["", "pfifo", "mtu 1500", "tsize 512", "overhead 0 mpu 0 pfifo"] {
+            let err = parsed(line).unwrap_err();
+            assert_eq!((err.to_string().as_str(), err.status()), ("", 255), "{line}");
+        }
+        for line in ["overhead -4", "mpu 64 pfifo", "linklayer ethernet"] {
+            assert!(parsed(line).is_ok(), "{line}");
+        }
+    }
+
+    #[test]
+    fn a_word_may_come_again_after_the_value_that_is_none() {
+        assert_eq!(parsed("overhead 0 overhead 4").unwrap().spec.overhead, 4);
+        let err = parsed("overhead 4 overhead x").unwrap_err();
+        assert!(err.to_string().contains("duplicate \"overhead\": \"x\""), "{err}");
+    }
+}

@@ -140,6 +140,8 @@ fn parse(args: &mut Args<'_>) -> Result<Words, Error> {
             words.police = Some(police::parse_old(args)?);
         } else if abbreviates(word, "help") {
             return Err(Error::refused(USAGE));
+        } else if abbreviates(word, "run") && words.source.is_some() {
+            return Err(Error::duplicate("run", args.value()?).at(args.last()));
         } else if words.source.is_none() {
             words.source = Some(source::parse(word, &source::FILTER, args)?);
             for attr in [TCA_BPF_OPS, TCA_BPF_FD, TCA_BPF_NAME] {
@@ -217,8 +219,7 @@ impl Resolved for Ready {
             // Without a program tc sends an empty one.
             None => wire.program = Some(Program::Classic(Vec::new())),
         }
-        // What the bytes refer to is the descriptor in `self`.
-        Options::encoded(&wire)
+        Options::of(&wire)
     }
 
     fn notes(&self) -> &str {
@@ -254,6 +255,7 @@ fn print(bpf: &Wire<'_>, show: &mut Show<'_>, out: &mut Out<'_>) -> Result<(), D
         print_program(id, bpf.tag, show, out);
     }
     if let Some(police) = &bpf.police {
+        out.newline();
         police::print_old(police.attrs(), show, out)?;
     }
     if let Some(actions) = &bpf.actions {

@@ -3,18 +3,19 @@
 
 use std::ffi::{OsStr, OsString};
 use std::fmt::Write as _;
+use std::io::Read as _;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 
 use tc_bpf_loader::cbpf::{self, BytecodeError, SockFilter};
-use tc_bpf_loader::{LoadError, LoadOptions, LogMode, ObjectError, ObjectSpec, ProgType, Select};
+use tc_bpf_loader::{LoadError, LoadOptions, LogMode, ObjectError, ProgType, Select};
 use tc_bpf_loader::{info, pin};
 use tc_proto::client::errno_text;
 use tc_proto::filter::bpf::ClassicInsn;
 
 use crate::args::{Args, abbreviates};
 use crate::env::Env;
-use crate::error::Error;
+use crate::error::{Error, io_text};
 
 /// The longest name that the kernel takes (`CLS_BPF_NAME_LEN` is one more).
 const MAX_NAME: usize = 255;
@@ -122,7 +123,10 @@ pub(crate) fn resolve(
     match source {
         Source::Bytecode(insns) => Ok(classic(&insns)),
         Source::BytecodeFile(file) => {
-            let text = std::fs::read(&file).map_err(|e| unreadable(&file, &e, role))?;
+            let mut text = Vec::new();
+            env.open(Path::new(&file))
+                .and_then(|mut input| input.read_to_end(&mut text))
+                .map_err(|e| unreadable(&file, &e, role))?;
             let insns = cbpf::parse_bytecode_file(&String::from_utf8_lossy(&text));
             Ok(classic(&insns.map_err(|e| bad_bytecode(&e, role))?))
         }
@@ -162,10 +166,6 @@ fn unreadable(file: &OsStr, e: &std::io::Error, role: &Role) -> Error {
     error.hint(hint)
 }
 
-fn io_text(e: &std::io::Error) -> String {
-    e.raw_os_error().map_or_else(|| e.to_string(), errno_text)
-}
-
 fn not_pinned(file: &OsStr, e: &pin::PinError, role: &Role) -> Error {
     let pin::PinError::Open { errno, hint, .. } = e else {
         return Error::refused(role.not_parsed).hint(e.to_string());
@@ -196,8 +196,7 @@ fn load(
     ifindex: Option<u32>,
     env: &mut dyn Env,
 ) -> Result<ReadyProgram, Error> {
-    let object =
-        ObjectSpec::from_path(Path::new(file)).map_err(|e| bad_object(file, select, role, &e))?;
+    let object = env.object(Path::new(file)).map_err(|e| bad_object(file, select, role, &e))?;
     let program = object.select(select).map_err(|e| bad_object(file, select, role, &e))?;
     let mut options = LoadOptions::new(role.program_type);
     options.ifindex = ifindex;

@@ -123,7 +123,7 @@ struct Ready {
 
 impl Resolved for Ready {
     fn options(&self) -> Result<Options<'_>, EncodeError> {
-        Options::encoded(&Wire { actions: self.acts.actions()?, ..self.wire.clone() })
+        Options::of(&Wire { actions: self.acts.actions()?, ..self.wire.clone() })
     }
 
     fn notes(&self) -> &str {

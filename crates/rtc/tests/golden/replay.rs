@@ -2,14 +2,15 @@
 
 use std::collections::VecDeque;
 use std::ffi::{OsStr, OsString};
-use std::io::{BufRead, Cursor};
+use std::fs::File;
+use std::io::{self, Cursor, Read};
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
 use rtc::env::{Env, System};
 use rtc::error::Error;
-use tc_bpf_loader::ProgType;
 use tc_bpf_loader::sys::{Bpf, Errno, Fake};
+use tc_bpf_loader::{ObjectError, ObjectSpec, ProgType};
 use tc_proto::client::{
     Ack, Dump, Error as ClientError, KernelError, Message as ClientMessage, Monitor, errno_text,
 };
@@ -295,7 +296,15 @@ impl Env for Replay<'_> {
         &mut self.bpf
     }
 
-    fn stdin(&mut self) -> Box<dyn BufRead> {
+    fn open(&mut self, file: &Path) -> io::Result<Box<dyn Read>> {
+        Ok(Box::new(File::open(file)?))
+    }
+
+    fn object(&mut self, file: &Path) -> Result<ObjectSpec, ObjectError> {
+        ObjectSpec::from_path(file)
+    }
+
+    fn stdin(&mut self) -> Box<dyn Read> {
         Box::new(Cursor::new(self.golden.stdin.clone().unwrap_or_default()))
     }
 

@@ -10,6 +10,7 @@ use crate::Endian;
 use crate::error::Fault;
 
 /// A function starts here (`struct bpf_func_info`).
+#[doc(alias = "bpf_func_info")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FuncInfo {
     /// Instruction, counted from the program's start.
@@ -19,6 +20,7 @@ pub struct FuncInfo {
 }
 
 /// A source line starts here (`struct bpf_line_info`).
+#[doc(alias = "bpf_line_info")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LineInfo {
     /// Instruction, counted from the program's start.

@@ -71,6 +71,8 @@ pub struct Client {
     buf: Vec<u8>,
     window: Window,
     sequence: u32,
+    /// Errors come without the request.
+    capped: bool,
 }
 
 /// A request that succeeded.
@@ -93,15 +95,14 @@ pub struct Message {
 
 impl Client {
     /// Opens a socket in the network namespace of the calling thread. Extended acknowledgements are
-    /// on; errors do not carry the request back.
+    /// on.
     #[doc(alias = "NETLINK_EXT_ACK")]
-    #[doc(alias = "NETLINK_CAP_ACK")]
     pub fn open() -> Result<Self, Error> {
         Ok(Self::over(Box::new(transport::open()?)))
     }
 
     fn over(transport: Box<dyn Transport>) -> Self {
-        Self { transport, buf: Vec::new(), window: Window::default(), sequence: 1 }
+        Self { transport, buf: Vec::new(), window: Window::default(), sequence: 1, capped: false }
     }
 
     /// Sends a request and waits for its acknowledgement.
@@ -142,7 +143,12 @@ impl Client {
 
     /// Sends what is in `window` and gathers the outcomes there.
     fn exchange(&mut self, window: &mut Window) {
-        // A kernel that sends the request back must find room for it.
+        // A request that fails comes back with its error. One does no harm, but the errors of many
+        // must fit the socket's buffer.
+        if window.count() > 1 && !self.capped {
+            self.transport.cap_errors();
+            self.capped = true;
+        }
         self.reserve(window.len().saturating_add(4096));
         let first = self.take_sequence(window.count());
         window.exchange(self.transport.as_mut(), &mut self.buf, first);

@@ -23,6 +23,9 @@ pub(super) trait Transport: Debug + Send {
     /// datagram and the port of its sender. Without `wait`, `EAGAIN` says that there is none.
     fn recv(&mut self, buf: &mut Vec<u8>, wait: bool) -> io::Result<(usize, u32)>;
 
+    /// Asks the kernel to leave the request out of its errors.
+    fn cap_errors(&mut self);
+
     /// Limits the time that `recv` waits.
     fn set_timeout(&mut self, timeout: Option<Duration>) -> io::Result<()>;
 }
@@ -38,18 +41,22 @@ impl Transport for Socket {
         Ok((len, sender.port_number()))
     }
 
+    fn cap_errors(&mut self) {
+        // Kernels before 4.2 cannot; their errors take more room.
+        let _ = self.set_cap_ack(true);
+    }
+
     fn set_timeout(&mut self, timeout: Option<Duration>) -> io::Result<()> {
         // The option belongs to the socket, so setting it on a duplicate sets it here.
         UnixDatagram::from(self.as_fd().try_clone_to_owned()?).set_read_timeout(timeout)
     }
 }
 
-/// A socket for requests: three system calls, the kernel binds it when it first sends.
+/// A socket for requests: two system calls, the kernel binds it when it first sends.
 pub(super) fn open() -> Result<Socket, Error> {
     let socket = Socket::new(NETLINK_ROUTE).map_err(io_error("open"))?;
-    // Kernels before 4.12 and 4.2 know less; what they leave out is not missed.
+    // Kernels before 4.12 know less; what they leave out is not missed.
     let _ = socket.set_ext_ack(true);
-    let _ = socket.set_cap_ack(true);
     Ok(socket)
 }
 

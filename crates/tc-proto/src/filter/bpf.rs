@@ -38,6 +38,7 @@ pub const TCA_BPF_ID: u16 = 11;
 
 bitflags! {
     /// `TCA_BPF_FLAGS`: how the program's result is used.
+    #[doc(alias = "TCA_BPF_FLAGS")]
     #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
     pub struct BpfFlags: u32 {
         /// `TCA_BPF_FLAG_ACT_DIRECT`: the result is the verdict. Extended BPF only; since Linux 4.4.
@@ -105,6 +106,15 @@ impl Kind for Bpf<'_> {
     const NAME: &'static str = "bpf";
 
     fn encode(&self, w: &mut AttrWriter<'_>) {
+        // As tc: the program after what is done with its result, wherever its words stand.
+        for (ty, attrs) in [(TCA_BPF_ACT, &self.actions), (TCA_BPF_POLICE, &self.police)] {
+            if let Some(attrs) = attrs {
+                w.bytes(ty, attrs.as_bytes());
+            }
+        }
+        if let Some(classid) = self.classid {
+            w.u32(TCA_BPF_CLASSID, classid.0);
+        }
         match &self.program {
             Some(Program::Classic(insns)) => {
                 w.u16(TCA_BPF_OPS_LEN, insns.len() as u16);
@@ -119,14 +129,6 @@ impl Kind for Bpf<'_> {
         }
         if let Some(name) = &self.name {
             w.str(TCA_BPF_NAME, name);
-        }
-        if let Some(classid) = self.classid {
-            w.u32(TCA_BPF_CLASSID, classid.0);
-        }
-        for (ty, attrs) in [(TCA_BPF_ACT, &self.actions), (TCA_BPF_POLICE, &self.police)] {
-            if let Some(attrs) = attrs {
-                w.bytes(ty, attrs.as_bytes());
-            }
         }
         if let Some(offload) = self.offload {
             w.u32(TCA_BPF_FLAGS_GEN, offload.bits());

@@ -22,14 +22,17 @@ use crate::error::{AttrPath, EncodeError};
 #[derive(Debug)]
 pub struct AttrWriter<'a> {
     buf: &'a mut Vec<u8>,
+    /// Where the first attribute starts; all are aligned from here.
+    start: usize,
     path: Vec<u16>,
     error: Option<EncodeError>,
 }
 
 impl<'a> AttrWriter<'a> {
-    /// Writes behind what `buf` holds already.
+    /// Writes behind what `buf` holds already, whose length makes no difference.
     pub fn new(buf: &'a mut Vec<u8>) -> Self {
-        Self { buf, path: Vec::new(), error: None }
+        let start = buf.len();
+        Self { buf, start, path: Vec::new(), error: None }
     }
 
     /// The first thing that went wrong, if any did.
@@ -154,7 +157,7 @@ impl<'a> AttrWriter<'a> {
     }
 
     fn pad(&mut self) {
-        self.buf.resize(align(self.buf.len()), 0);
+        self.buf.resize(self.start + align(self.buf.len() - self.start), 0);
     }
 }
 
@@ -180,6 +183,13 @@ mod tests {
                 6, 0, 9, 0, 0x34, 0x12, 0, 0,
             ]
         );
+    }
+
+    #[test]
+    fn attributes_are_the_same_behind_anything() {
+        let mut buf = vec![0xaa; 3];
+        AttrWriter::new(&mut buf).u8(1, 7).u8(2, 9);
+        assert_eq!(buf[3..], [5, 0, 1, 0, 7, 0, 0, 0, 5, 0, 2, 0, 9, 0, 0, 0]);
     }
 
     #[test]

@@ -160,3 +160,14 @@ fn numbers_wrap_around() {
     client.sequence = u32::MAX;
     assert_eq!(outcomes(&mut client, [change(), change(), change()]), [0; 3]);
 }
+
+#[test]
+fn only_requests_sent_together_do_without_their_copies() {
+    let fake = Fake { answers: [vec![], vec![]].into(), ..Fake::default() };
+    let capped = Arc::clone(&fake.capped);
+    let mut client = Client::over(Box::new(fake));
+    assert_no_answer(client.request(&change()));
+    assert!(!capped.load(Relaxed));
+    client.batch([change(), change()], |_, outcome| assert_no_answer(outcome));
+    assert!(capped.load(Relaxed));
+}

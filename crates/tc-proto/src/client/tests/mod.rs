@@ -12,6 +12,7 @@ mod request;
 
 use std::collections::VecDeque;
 use std::io;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -37,6 +38,7 @@ struct Fake {
     refuses: VecDeque<i32>,
     sent: Arc<Mutex<Vec<Vec<u8>>>>,
     timeout: Option<Duration>,
+    capped: Arc<AtomicBool>,
 }
 
 impl Transport for Fake {
@@ -63,6 +65,10 @@ impl Transport for Fake {
         assert!(room > 0, "no room to receive into");
         buf.extend_from_slice(&bytes[..bytes.len().min(room)]);
         Ok((bytes.len(), sender))
+    }
+
+    fn cap_errors(&mut self) {
+        self.capped.store(true, Relaxed);
     }
 
     fn set_timeout(&mut self, timeout: Option<Duration>) -> io::Result<()> {
