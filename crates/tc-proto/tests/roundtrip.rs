@@ -12,7 +12,8 @@ use std::fmt::Debug;
 use proptest::collection::vec;
 use proptest::option::of;
 use proptest::prelude::*;
-use tc_proto::filter::bpf::{Bpf, BpfFlags, ClassicInsn, OffloadFlags, Program};
+use tc_proto::filter::OffloadFlags;
+use tc_proto::filter::bpf::{Bpf, BpfFlags, ClassicInsn, Program};
 use tc_proto::msg::{
     ActionMessage, ActionRequest, ActionSpec, ActionView, Bitfield32, ChainRequest, ClassRequest,
     ExtAck, FilterRequest, Hook, Info, MessageType, NetlinkHeader, NetlinkMessages, QdiscRequest,
@@ -359,7 +360,7 @@ proptest! {
         prop_assert_eq!(Info::from_wire(message.header.info), info);
         prop_assert_eq!(message.chain(), chain);
         prop_assert_eq!(message.attrs().find(15).is_some(), terse);
-        let request = ChainRequest::list(hook, chain).unwrap();
+        let request = ChainRequest::list(hook, chain, false).unwrap();
         prop_assert_eq!(hook_of(&message_of(&request).header), hook);
         prop_assert_eq!(message_of(&request).chain(), chain);
         let request = QdiscRequest::list(ifindex, parent, handle, terse).unwrap();
