@@ -200,7 +200,9 @@ pub trait FilterKind: Sync {
     fn words(&self) -> &'static [&'static str];
 
     /// Reads the handle, which means something else in each kind, and the words after the kind, to
-    /// the last one. Touches nothing but the words, and marks them as [`QdiscKind::parse`] does.
+    /// the last one.
+    ///
+    /// Touches nothing but the words, and marks them as [`QdiscKind::parse`] does.
     fn parse(&self, handle: Option<&str>, args: &mut Args<'_>) -> Result<FilterWords, Error>;
 
     /// What the filter is, in a few words, when the kind's name says too little.

@@ -115,7 +115,6 @@ pub fn print_old(
     out: &mut Out<'_>,
 ) -> Result<(), DecodeError> {
     let police = Wire::decode(attrs.rest())?;
-    out.newline();
     print_wire(&police, show, out);
     Ok(())
 }

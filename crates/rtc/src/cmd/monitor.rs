@@ -176,7 +176,7 @@ pub(super) fn show(
     match message_type {
         MessageType::NEW_ACTION | MessageType::DEL_ACTION => {
             if let Ok(message) = ActionMessage::decode(body) {
-                out.entry(|out| actions::print_event(header, &message, &mut show, out));
+                actions::print_event(header, &message, &mut show, out);
             }
             return;
         }

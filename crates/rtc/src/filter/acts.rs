@@ -80,7 +80,7 @@ pub(super) fn print(actions: Option<&RawAttrs>, show: &mut Show<'_>, out: &mut O
     }
 }
 
-/// Shows a policer of the old form, after a line break.
+/// Shows a policer of the old form.
 pub(super) fn print_police(
     police: &RawAttrs,
     show: &mut Show<'_>,

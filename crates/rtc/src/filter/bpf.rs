@@ -255,6 +255,7 @@ fn print(bpf: &Wire<'_>, show: &mut Show<'_>, out: &mut Out<'_>) -> Result<(), D
         print_program(id, bpf.tag, show, out);
     }
     if let Some(police) = &bpf.police {
+        out.newline();
         police::print_old(police.attrs(), show, out)?;
     }
     if let Some(actions) = &bpf.actions {

@@ -116,7 +116,10 @@ fn print_mark(mark: u32, mask: Option<u32>, out: &mut Out<'_>) {
     out.text(format_args!("handle "));
     out.object("fw", |out| {
         out.field("mark", format!("{mark:#x}"), format_args!("{mark:#x}"));
-        if let Some(mask) = mask.filter(|mask| *mask != u32::MAX) {
+        let mask = mask.unwrap_or(u32::MAX);
+        if mask == u32::MAX {
+            out.json("mask", format!("{mask:#x}"));
+        } else {
             out.field("mask", format!("{mask:#x}"), format_args!("/{mask:#x}"));
         }
     });

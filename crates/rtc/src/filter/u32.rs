@@ -417,6 +417,7 @@ fn print_mark(Mark { value, mask, hits }: Mark, out: &mut Out<'_>) {
 
 fn print_rest(u32: &Wire, show: &mut Show<'_>, out: &mut Out<'_>) -> Result<(), DecodeError> {
     if let Some(police) = &u32.police {
+        out.newline();
         acts::print_police(police, show, out)?;
     }
     if let Some(indev) = &u32.indev {

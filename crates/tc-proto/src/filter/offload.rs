@@ -6,6 +6,7 @@ use bitflags::bitflags;
 
 bitflags! {
     /// `TCA_CLS_FLAGS_*`: where a filter runs. Since Linux 4.6.
+    #[doc(alias = "TCA_CLS_FLAGS")]
     #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
     pub struct OffloadFlags: u32 {
         /// Not in hardware.
