@@ -15,7 +15,7 @@ const MAX_LINES: usize = 800;
 /// Directories of kinds.
 const CLASSES: [&str; 4] = ["qdisc", "filter", "action", "ematch"];
 /// Kinds that are also words of tc's grammar: places, and the preference of filters.
-const PLACES: [&str; 3] = ["clsact", "ingress", "prio"];
+const PLACES: [&str; 4] = ["clsact", "ingress", "prio", "u32"];
 /// The published crates.
 const CRATES: [&str; 3] = ["crates/tc-proto", "crates/tc-bpf-loader", "crates/rtc"];
 
@@ -234,9 +234,11 @@ fn kinds_are_named_in_tables_only(tree: &Tree, findings: &mut Vec<String>) {
     }
 }
 
-const IO: [&str; 9] = [
+const IO: [&str; 11] = [
     "std::fs",
-    "std::net",
+    "TcpListener",
+    "TcpStream",
+    "UdpSocket",
     "std::io",
     "std::env",
     "std::process",
@@ -274,8 +276,15 @@ fn only_env_touches_the_system(tree: &Tree, findings: &mut Vec<String>) {
             forbid(path, text, &IO, "is I/O, which parsers do not do", findings);
         } else if !matches!(rest, "env.rs" | "netns.rs" | "main.rs") {
             // Traits and errors of `std::io` touch nothing by themselves.
-            let system =
-                ["std::fs", "std::net", "std::env", "std::process", "rustix", "File::open"];
+            let system = [
+                "std::fs",
+                "UdpSocket",
+                "TcpStream",
+                "std::env",
+                "std::process",
+                "rustix",
+                "File::open",
+            ];
             forbid(path, text, &system, "is the system, which only `Env` touches", findings);
         }
     }

@@ -2,8 +2,12 @@
 
 use std::fmt::Debug;
 
-use tc_proto::filter::bpf::Bpf;
-use tc_proto::qdisc::{Bfifo, Clsact, Ingress, Mq, Noqueue, Pfifo, PfifoFast, PfifoHeadDrop};
+use tc_proto::action;
+use tc_proto::filter::{Bpf, Fw, Matchall, U32};
+use tc_proto::qdisc::{
+    Bfifo, Clsact, Drr, FqCodel, Htb, Ingress, Mq, Multiq, Noqueue, Pfifo, PfifoFast,
+    PfifoHeadDrop, Prio, Sfq, Tbf,
+};
 use tc_proto::units::{Estimator, SizeTable};
 use tc_proto::wire::AttrWriter;
 use tc_proto::{Kind, Options};
@@ -14,14 +18,31 @@ type Check = (&'static str, fn(&[u8]));
 /// All kinds, one row for each.
 pub const KINDS: &[Check] = &[
     row::<Bfifo>(),
+    row::<action::Bpf<'_>>(),
     row::<Bpf<'_>>(),
     row::<Clsact>(),
+    row::<Drr>(),
+    row::<FqCodel>(),
+    row::<Fw>(),
+    row::<action::Gact>(),
+    row::<Htb>(),
     row::<Ingress>(),
+    row::<Matchall>(),
+    row::<action::Mirred>(),
     row::<Mq>(),
+    row::<Multiq>(),
     row::<Noqueue>(),
     row::<Pfifo>(),
     row::<PfifoFast>(),
     row::<PfifoHeadDrop>(),
+    row::<action::Police>(),
+    row::<Prio>(),
+    row::<Sfq>(),
+    row::<action::Simple>(),
+    row::<action::Skbedit>(),
+    row::<Tbf>(),
+    row::<U32>(),
+    row::<action::Vlan>(),
 ];
 
 const fn row<K: Kind + Debug>() -> Check {

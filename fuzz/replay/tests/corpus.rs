@@ -150,7 +150,9 @@ fn every_kind_of_the_command_is_among_the_options() {
     let known: Vec<_> = KINDS.iter().map(|(name, _)| *name).collect();
     assert!(known.is_sorted());
     let qdiscs = rtc::kinds::QDISCS.iter().map(|kind| kind.name());
-    for name in qdiscs.chain(rtc::kinds::FILTERS.iter().map(|kind| kind.name())) {
+    let filters = rtc::kinds::FILTERS.iter().map(|kind| kind.name());
+    let actions = rtc::kinds::ACTIONS.iter().map(|kind| kind.name());
+    for name in qdiscs.chain(filters).chain(actions) {
         assert!(known.contains(&name), "{name} is not fuzzed");
     }
 }

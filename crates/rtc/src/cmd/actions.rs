@@ -30,7 +30,7 @@ TAIL := [ cookie HEX ] [ hw_stats { immediate | delayed | disabled } ] [ no_perc
           [ skip_hw | skip_sw ]
 
 \"tc actions add action KIND help\" tells the words of a kind. A verdict alone, such as drop, is
-an action of the kind gact.
+an action too.
 ";
 
 /// What is asked of the kernel beside lists.
