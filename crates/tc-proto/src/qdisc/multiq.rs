@@ -39,7 +39,9 @@ impl Kind for Multiq {
             return Ok(Self::default());
         }
         let mut r = Reader::new("tc_multiq_qopt", payload);
-        Ok(Self { bands: Some(MultiqBands { count: r.u16()?, max: r.u16()? }) })
+        let bands = MultiqBands { count: r.u16()?, max: r.u16()? };
+        // Zeros are what a request sends; every device has a queue.
+        Ok(Self { bands: Some(bands).filter(|bands| *bands != MultiqBands::default()) })
     }
 }
 
