@@ -74,6 +74,7 @@ impl Kind for Bpf<'_> {
         if let Some(id) = self.id {
             w.u32(TCA_ACT_BPF_ID, id);
         }
+        ActionTimes::encode(self.times, TCA_ACT_BPF_TM, w);
         w.copy(&self.unknown);
     }
 

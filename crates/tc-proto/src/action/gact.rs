@@ -69,6 +69,7 @@ impl Kind for Gact {
             let [c0, c1, c2, c3] = control.0.to_ne_bytes();
             w.bytes(TCA_GACT_PROB, &[m0, m1, v0, v1, c0, c1, c2, c3]);
         }
+        ActionTimes::encode(self.times, TCA_GACT_TM, w);
         w.copy(&self.unknown);
     }
 

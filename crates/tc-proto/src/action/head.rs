@@ -4,7 +4,7 @@
 
 use super::Control;
 use crate::error::DecodeError;
-use crate::wire::{Attr, Reader};
+use crate::wire::{Attr, AttrWriter, Reader};
 
 /// `tc_gen`: the fields that the structure of every kind of action begins with, 20 bytes.
 #[doc(alias = "tc_gen")]
@@ -74,6 +74,14 @@ pub struct ActionTimes {
 }
 
 impl ActionTimes {
+    /// Writes the structure as the attribute `ty`, as the kernel does in its answers.
+    pub fn encode(times: Option<Self>, ty: u16, w: &mut AttrWriter<'_>) {
+        if let Some(Self { installed, last_used, expires, first_used }) = times {
+            let fields = [installed, last_used, expires, first_used].map(u64::to_ne_bytes);
+            w.bytes(ty, fields.as_flattened());
+        }
+    }
+
     /// Reads the structure; kernels before 4.8 leave out the last field.
     pub fn decode(attr: &Attr<'_>) -> Result<Self, DecodeError> {
         let mut r = Reader::new("tcf_t", attr.payload());

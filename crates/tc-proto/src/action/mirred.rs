@@ -62,6 +62,7 @@ impl Kind for Mirred {
         if let Some(block) = self.block {
             w.u32(TCA_MIRRED_BLOCKID, block);
         }
+        ActionTimes::encode(self.times, TCA_MIRRED_TM, w);
         w.copy(&self.unknown);
     }
 

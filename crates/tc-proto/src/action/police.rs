@@ -126,6 +126,7 @@ impl Kind for Police {
         if let Some(burst) = self.packet_burst_ticks {
             w.u64(TCA_POLICE_PKTBURST64, burst);
         }
+        ActionTimes::encode(self.times, TCA_POLICE_TM, w);
         w.copy(&self.unknown);
     }
 

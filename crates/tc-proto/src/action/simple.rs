@@ -46,6 +46,7 @@ impl Kind for Simple {
             data.resize(data.len().max(Self::MAX_TEXT) + 1, 0);
             w.bytes(TCA_DEF_DATA, &data);
         }
+        ActionTimes::encode(self.times, TCA_DEF_TM, w);
         w.copy(&self.unknown);
     }
 

@@ -80,6 +80,7 @@ impl Kind for Skbedit {
         if let Some(flags) = self.flags {
             w.u64(TCA_SKBEDIT_FLAGS, flags);
         }
+        ActionTimes::encode(self.times, TCA_SKBEDIT_TM, w);
         w.copy(&self.unknown);
     }
 

@@ -92,6 +92,7 @@ impl Kind for Vlan {
         if let Some(mac) = self.src_mac {
             w.bytes(TCA_VLAN_PUSH_ETH_SRC, &mac.0);
         }
+        ActionTimes::encode(self.times, TCA_VLAN_TM, w);
         w.copy(&self.unknown);
     }
 
