@@ -14,6 +14,7 @@ use tc_bpf_loader::sys::{Bpf, Errno, Fake};
 use tc_bpf_loader::{ObjectError, ObjectSpec};
 use tc_proto::Handle;
 use tc_proto::client::{Ack, Dump, Error as ClientError, KernelError, Message, Monitor};
+use tc_proto::error::AttrPath;
 use tc_proto::msg::{MessageType, Request, TcHeader, flags, tca};
 use tc_proto::wire::AttrWriter;
 
@@ -23,6 +24,8 @@ struct Empty {
     bpf: Fake,
     /// The messages of every list.
     list: Vec<u8>,
+    /// The attribute that refusals complain of.
+    blames: Option<AttrPath>,
 }
 
 impl Empty {
@@ -31,13 +34,17 @@ impl Empty {
         if !grants {
             bpf.refuse_get(Errno::ENOENT);
         }
-        Self { grants, bpf, list: Vec::new() }
+        Self { grants, bpf, list: Vec::new(), blames: None }
     }
 
     fn outcome(&self, request: &Request<'_>) -> Result<Ack, ClientError> {
         match self.grants {
             true => Ok(Ack::default()),
-            false => Err(refused(request.message_type().0)),
+            false => {
+                let mut e = KernelError::new(22, request.message_type().0);
+                e.attribute.clone_from(&self.blames);
+                Err(ClientError::Kernel(Box::new(e)))
+            }
         }
     }
 }
@@ -458,4 +465,45 @@ fn what_cannot_be_read_is_said_and_does_not_end_a_list() {
     );
     assert_eq!(options(1).as_deref(), Some(r#"{"optlen":3}"#));
     assert_eq!(options(3).as_deref(), Some(r#"{"limit":9}"#));
+}
+
+#[test]
+fn the_word_that_made_the_refused_attribute_is_underlined() {
+    let words = [
+        "filter",
+        "add",
+        "dev",
+        "lo",
+        "ingress",
+        "chain",
+        "7",
+        "bpf",
+        "classid",
+        "1:2",
+        "bytecode",
+        "1,6 0 0 0",
+    ];
+    let refuse = |path: &[u16]| {
+        let mut world = Empty { blames: Some(AttrPath(path.to_vec())), ..Empty::new(false) };
+        let mut err = Vec::new();
+        assert_eq!(rtc::run(&line(&words), &mut world, &mut io::sink(), &mut err), 2);
+        String::from_utf8(err).unwrap_or_default()
+    };
+    let shown = "  rtc filter add dev lo ingress chain 7 bpf classid 1:2 bytecode '1,6 0 0 0'\n";
+    for (path, word) in [
+        (&[11][..], "7"),         // TCA_CHAIN
+        (&[1], "bpf"),            // TCA_KIND
+        (&[2, 3], "1:2"),         // TCA_OPTIONS, TCA_BPF_CLASSID
+        (&[2, 5], "'1,6 0 0 0'"), // TCA_BPF_OPS
+        (&[2, 99], "bpf"),        // the innermost nest that a word made
+    ] {
+        let at = shown.find(&format!(" {word}")).map_or(0, |at| at + 1);
+        let marks = format!("{}{}\n", " ".repeat(at), "^".repeat(word.len()));
+        let expected = format!(
+            "RTNETLINK answers: Invalid argument\nWe have an error talking to the kernel\n{shown}{marks}"
+        );
+        assert_eq!(refuse(path).split("  hint").next(), Some(&*expected), "{path:?}");
+    }
+    // An attribute that no word made, and none at all.
+    assert!(!refuse(&[77]).contains('^'));
 }
