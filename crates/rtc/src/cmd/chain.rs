@@ -6,8 +6,8 @@ use super::filter::{self, Command, NO_PLACE, Shown, TALKING, print_hook};
 use super::modify::{Change, refusal};
 use super::qdisc::target;
 use super::show::{self, unencodable};
-use super::{Modify, Session, Step, unknown_command};
-use crate::args::{Args, abbreviates};
+use super::{Asked, Modify, Session, Step, command};
+use crate::args::Args;
 use crate::error::Error;
 use crate::kinds::{self, Show};
 use crate::out::Out;
@@ -25,23 +25,12 @@ fields. Not every kind can be one.
 ";
 
 pub(super) fn run(args: &mut Args<'_>, session: &mut Session<'_>) -> Result<Step, Error> {
-    let Some(word) = args.word()? else { return list(args, session) };
-    if abbreviates(word, "add") {
-        return modify(Verb::Add, args, session);
+    match command(args, "chain", &["change", "replace", "link"])? {
+        Asked::Change(verb) => modify(verb, args, session),
+        Asked::Get => get(args, session),
+        Asked::List => list(args, session),
+        Asked::Help => Ok(help(session)),
     }
-    if abbreviates(word, "delete") {
-        return modify(Verb::Delete, args, session);
-    }
-    if abbreviates(word, "get") {
-        return get(args, session);
-    }
-    if ["list", "show", "lst"].iter().any(|name| abbreviates(word, name)) {
-        return list(args, session);
-    }
-    if abbreviates(word, "help") {
-        return Ok(help(session));
-    }
-    Err(unknown_command(word, "chain"))
 }
 
 fn help(session: &mut Session<'_>) -> Step {

@@ -7,7 +7,7 @@ use tc_proto::units::Estimator;
 use super::modify::Change;
 use super::qdisc::{estimator, target, wrong};
 use super::show::{self, Listing};
-use super::{Modify, Session, Step, tree, unknown_command};
+use super::{Asked, Modify, Session, Step, command, tree};
 use crate::args::{Args, abbreviates};
 use crate::error::Error;
 use crate::kinds::{self, Pending, Show, cut_name};
@@ -41,24 +41,14 @@ struct Words<'a> {
 }
 
 pub(super) fn run(args: &mut Args<'_>, session: &mut Session<'_>) -> Result<Step, Error> {
-    let Some(word) = args.word()? else { return list(args, session) };
-    let verb = [
-        ("add", Verb::Add),
-        ("change", Verb::Change),
-        ("replace", Verb::Replace),
-        ("delete", Verb::Delete),
-    ];
-    if let Some((_, verb)) = verb.into_iter().find(|(name, _)| abbreviates(word, name)) {
-        return modify(verb, args, session);
+    match command(args, "class", &["link", "get"])? {
+        Asked::Change(verb) => modify(verb, args, session),
+        Asked::List => list(args, session),
+        Asked::Help | Asked::Get => {
+            session.complain(USAGE);
+            Ok(Step::Done)
+        }
     }
-    if ["list", "show", "lst"].iter().any(|name| abbreviates(word, name)) {
-        return list(args, session);
-    }
-    if abbreviates(word, "help") {
-        session.complain(USAGE);
-        return Ok(Step::Done);
-    }
-    Err(unknown_command(word, "class"))
 }
 
 fn modify(verb: Verb, args: &mut Args<'_>, session: &mut Session<'_>) -> Result<Step, Error> {

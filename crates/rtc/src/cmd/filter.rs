@@ -10,7 +10,7 @@ use tc_proto::{EncodeError, Handle};
 use super::modify::{Change, refusal};
 use super::qdisc::{estimator, target};
 use super::show::{self, Listing, unencodable};
-use super::{Modify, Session, Step, unknown_command};
+use super::{Asked, Modify, Session, Step, command};
 use crate::args::{Args, abbreviates};
 use crate::error::Error;
 use crate::kinds::{self, Pending, Show, Target, cut_name};
@@ -74,26 +74,12 @@ enum Taken {
 }
 
 pub(super) fn run(args: &mut Args<'_>, session: &mut Session<'_>) -> Result<Step, Error> {
-    let Some(word) = args.word()? else { return list(args, session) };
-    let verbs = [
-        ("add", Verb::Add),
-        ("change", Verb::Change),
-        ("replace", Verb::Replace),
-        ("delete", Verb::Delete),
-    ];
-    if let Some((_, verb)) = verbs.into_iter().find(|(name, _)| abbreviates(word, name)) {
-        return modify(verb, args, session);
+    match command(args, "filter", &["link"])? {
+        Asked::Change(verb) => modify(verb, args, session),
+        Asked::Get => get(args, session),
+        Asked::List => list(args, session),
+        Asked::Help => Ok(help(session)),
     }
-    if abbreviates(word, "get") {
-        return get(args, session);
-    }
-    if ["list", "show", "lst"].iter().any(|name| abbreviates(word, name)) {
-        return list(args, session);
-    }
-    if abbreviates(word, "help") {
-        return Ok(help(session));
-    }
-    Err(unknown_command(word, "filter"))
 }
 
 fn help(session: &mut Session<'_>) -> Step {

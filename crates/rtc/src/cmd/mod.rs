@@ -17,6 +17,7 @@ mod tree;
 use std::ffi::OsString;
 
 use tc_proto::client::Error as ClientError;
+use tc_proto::msg::Verb;
 
 use crate::args::{Args, abbreviates};
 use crate::env::Env;
@@ -126,6 +127,39 @@ fn no_device(dev: &str) -> Error {
 /// The index in `if7`, as listings show a device that is gone or in another network namespace.
 fn numbered_device(name: &str) -> Option<i32> {
     name.strip_prefix("if")?.parse().ok().filter(|index| *index > 0)
+}
+
+/// What the word after an object asks for.
+#[derive(Clone, Copy)]
+pub(crate) enum Asked {
+    Change(Verb),
+    Get,
+    List,
+    Help,
+}
+
+/// In the order in which abbreviations are tried: the first that the object has and that fits is
+/// meant.
+const COMMANDS: &[(&str, Asked)] = &[
+    ("add", Asked::Change(Verb::Add)),
+    ("change", Asked::Change(Verb::Change)),
+    ("replace", Asked::Change(Verb::Replace)),
+    ("link", Asked::Change(Verb::Link)),
+    ("delete", Asked::Change(Verb::Delete)),
+    ("get", Asked::Get),
+    ("list", Asked::List),
+    ("show", Asked::List),
+    ("lst", Asked::List),
+    ("help", Asked::Help),
+];
+
+/// Takes the command of `object`, which has all but those that it `lacks`; no word asks for the
+/// list.
+fn command(args: &mut Args<'_>, object: &str, lacks: &[&str]) -> Result<Asked, Error> {
+    let Some(word) = args.word()? else { return Ok(Asked::List) };
+    let mut has = COMMANDS.iter().filter(|(name, _)| !lacks.contains(name));
+    let found = has.find(|(name, _)| abbreviates(word, name));
+    found.map(|(_, asked)| *asked).ok_or_else(|| unknown_command(word, object))
 }
 
 /// A word that is no command of the object.

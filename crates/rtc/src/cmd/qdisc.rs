@@ -6,7 +6,7 @@ use tc_proto::units::{Base, Estimator, SizeTable, TimeUs, parse_u32};
 
 use super::modify::Change;
 use super::show::{self, Listing};
-use super::{Modify, Session, Step, ifindex, stab, unknown_command};
+use super::{Asked, Modify, Session, Step, command, ifindex, stab};
 use crate::args::{Args, abbreviates};
 use crate::error::Error;
 use crate::kinds::{self, Pending, Show, Target, cut_name};
@@ -56,25 +56,14 @@ struct Words<'a> {
 }
 
 pub(super) fn run(args: &mut Args<'_>, session: &mut Session<'_>) -> Result<Step, Error> {
-    let Some(word) = args.word()? else { return list(args, session) };
-    let verb = [
-        ("add", Verb::Add),
-        ("change", Verb::Change),
-        ("replace", Verb::Replace),
-        ("link", Verb::Link),
-        ("delete", Verb::Delete),
-    ];
-    if let Some((_, verb)) = verb.into_iter().find(|(name, _)| abbreviates(word, name)) {
-        return modify(verb, args, session);
+    match command(args, "qdisc", &["get"])? {
+        Asked::Change(verb) => modify(verb, args, session),
+        Asked::List => list(args, session),
+        Asked::Help | Asked::Get => {
+            session.complain(USAGE);
+            Ok(Step::Done)
+        }
     }
-    if ["list", "show", "lst"].iter().any(|name| abbreviates(word, name)) {
-        return list(args, session);
-    }
-    if abbreviates(word, "help") {
-        session.complain(USAGE);
-        return Ok(Step::Done);
-    }
-    Err(unknown_command(word, "qdisc"))
 }
 
 fn modify(verb: Verb, args: &mut Args<'_>, session: &mut Session<'_>) -> Result<Step, Error> {
