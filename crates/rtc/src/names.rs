@@ -1,6 +1,6 @@
 //! Names of classes: `-nm`, and `-cf FILE`.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fmt::{self, Write as _};
 use std::io::{self, ErrorKind};
@@ -22,7 +22,7 @@ fn read_all(file: &Path, env: &mut dyn Env) -> io::Result<Vec<u8>> {
 
 /// What classes are called, by their ids.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct ClassNames(HashMap<Handle, String>);
+pub struct ClassNames(BTreeMap<Handle, String>);
 
 impl ClassNames {
     /// Reads the file of `-cf`, if any, and the system's, whose names win, as in tc. Returns the
