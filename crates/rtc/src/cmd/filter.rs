@@ -10,7 +10,7 @@ use tc_proto::{EncodeError, Handle};
 use super::modify::{Change, refusal};
 use super::qdisc::{estimator, target};
 use super::show::{self, Listing, unencodable};
-use super::{Asked, Modify, Session, Step, command};
+use super::{Asked, Modify, Session, Step, command, unparsable};
 use crate::args::{Args, abbreviates};
 use crate::error::Error;
 use crate::kinds::{self, Pending, Show, Target, cut_name};
@@ -287,9 +287,10 @@ impl<'a> Words<'a> {
             return Ok(());
         }
         match (args.word()?, self.handle) {
-            (Some(other), _) => Err(Error::refused(format_args!(
-                "Unknown filter \"{name}\", hence option \"{other}\" is unparsable"
-            ))),
+            (Some(other), _) => {
+                let known = kinds::FILTERS.iter().map(|kind| kind.name());
+                Err(unparsable("filter", name, other, known))
+            }
             (None, Some(handle)) => {
                 let unparsable =
                     |_| Error::refused(format_args!("Unparsable filter ID \"{handle}\""));

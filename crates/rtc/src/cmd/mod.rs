@@ -162,6 +162,20 @@ fn command(args: &mut Args<'_>, object: &str, lacks: &[&str]) -> Result<Asked, E
     found.map(|(_, asked)| *asked).ok_or_else(|| unknown_command(word, object))
 }
 
+/// A word after a kind that is not in the tables.
+fn unparsable(
+    object: &str,
+    kind: &str,
+    word: &str,
+    known: impl Iterator<Item = &'static str>,
+) -> Error {
+    let known = known.collect::<Vec<_>>().join(", ");
+    Error::refused(format_args!(
+        "Unknown {object} \"{kind}\", hence option \"{word}\" is unparsable"
+    ))
+    .hint(format!("this version of rtc knows the words of {known}"))
+}
+
 /// A word that is no command of the object.
 fn unknown_command(word: &str, object: &str) -> Error {
     let line = format_args!("Command \"{word}\" is unknown, try \"tc {object} help\".");

@@ -6,7 +6,7 @@ use tc_proto::units::{Base, Estimator, SizeTable, TimeUs, parse_u32};
 
 use super::modify::Change;
 use super::show::{self, Listing};
-use super::{Asked, Modify, Session, Step, command, ifindex, stab};
+use super::{Asked, Modify, Session, Step, command, ifindex, stab, unparsable};
 use crate::args::{Args, abbreviates};
 use crate::error::Error;
 use crate::kinds::{self, Pending, Show, Target, cut_name};
@@ -185,9 +185,8 @@ impl<'a> Words<'a> {
             Some(options) => self.options = Some(options?),
             None => {
                 if let Some(other) = args.word()? {
-                    return Err(Error::refused(format_args!(
-                        "Unknown qdisc \"{name}\", hence option \"{other}\" is unparsable"
-                    )));
+                    let known = kinds::QDISCS.iter().map(|kind| kind.name());
+                    return Err(unparsable("qdisc", name, other, known));
                 }
             }
         }
