@@ -265,7 +265,12 @@ fn find<T: ?Sized>(
 
 /// The name of a kind or device as the kernel takes it: 15 bytes at most.
 pub fn cut_name(word: &str) -> &str {
-    let mut end = word.len().min(15);
+    cut(word, 15)
+}
+
+/// A text cut to so many bytes, between characters.
+pub(crate) fn cut(word: &str, most: usize) -> &str {
+    let mut end = word.len().min(most);
     while !word.is_char_boundary(end) {
         end -= 1;
     }

@@ -1,14 +1,16 @@
 //! What a filter does with a packet that matches: the words `action` and `police`.
 
+use std::fmt::Debug;
+
 use tc_proto::msg::tca;
 use tc_proto::wire::RawAttrs;
-use tc_proto::{DecodeError, EncodeError};
+use tc_proto::{DecodeError, EncodeError, Kind, Options};
 
 use crate::action::{self, Actions, List, police};
 use crate::args::Args;
 use crate::env::Env;
 use crate::error::Error;
-use crate::kinds::{Show, Target};
+use crate::kinds::{Pending, Resolved, Show, Target};
 use crate::out::Out;
 
 /// The words `action …` and `police …` of a filter.
@@ -70,6 +72,49 @@ impl ReadyActs {
     /// What the user asked to be told.
     pub(super) fn notes(&self) -> &str {
         &self.notes
+    }
+}
+
+/// Options that have a place for actions, and for a policer of the old form unless the kind takes
+/// none.
+pub(super) trait TakesActs: Kind + Clone + Debug + 'static {
+    /// Puts them there.
+    fn take(&mut self, actions: Option<RawAttrs>, police: Option<RawAttrs>);
+}
+
+/// Options of which only the actions are still to be looked up.
+#[derive(Debug, Default)]
+pub(super) struct Acting<W> {
+    pub(super) wire: W,
+    pub(super) acts: Acts,
+}
+
+/// Options whose actions are at hand.
+#[derive(Debug)]
+struct Ready<W> {
+    wire: W,
+    acts: ReadyActs,
+}
+
+impl<W: TakesActs> Pending for Acting<W> {
+    fn resolve(
+        self: Box<Self>,
+        env: &mut dyn Env,
+        target: &Target,
+    ) -> Result<Box<dyn Resolved>, Error> {
+        Ok(Box::new(Ready { wire: self.wire, acts: self.acts.resolve(env, target)? }))
+    }
+}
+
+impl<W: TakesActs> Resolved for Ready<W> {
+    fn options(&self) -> Result<Options<'_>, EncodeError> {
+        let mut wire = self.wire.clone();
+        wire.take(self.acts.actions()?, self.acts.police());
+        Options::of(&wire)
+    }
+
+    fn notes(&self) -> &str {
+        self.acts.notes()
     }
 }
 

@@ -10,11 +10,11 @@ use tc_proto::filter::bpf::{
 };
 use tc_proto::msg::{TcMessage, tca};
 use tc_proto::units::{Base, parse_u32};
-use tc_proto::wire::RawAttrs;
 use tc_proto::{DecodeError, EncodeError, Handle, Kind, Options};
 
+use super::acts::{self, Acts, ReadyActs};
 use super::bpf_source::{self as source, ReadyProgram, Source};
-use crate::action::{Actions, List, police};
+use super::{add_flag, classid};
 use crate::args::{Args, abbreviates};
 use crate::env::Env;
 use crate::error::Error;
@@ -49,8 +49,7 @@ struct Words {
     classid: Option<Handle>,
     direct_action: bool,
     offload: Option<OffloadFlags>,
-    actions: Option<List>,
-    police: Option<police::Words>,
+    acts: Acts,
 }
 
 impl FilterKind for Bpf {
@@ -120,9 +119,7 @@ fn parse(args: &mut Args<'_>) -> Result<Words, Error> {
     let mut words = Words::default();
     while let Some(word) = args.word()? {
         if abbreviates(word, "classid") || word == "flowid" {
-            let classid = Handle::parse_classid(args.value()?)
-                .map_err(|e| Error::illegal("classid").at(args.last()).hint(e.to_string()))?;
-            words.classid = Some(classid);
+            words.classid = Some(classid(args)?);
             args.mark(&[tca::OPTIONS, TCA_BPF_CLASSID]);
         } else if abbreviates(word, "direct-action") || word == "da" {
             words.direct_action = true;
@@ -130,14 +127,12 @@ fn parse(args: &mut Args<'_>) -> Result<Words, Error> {
         } else if abbreviates(word, "skip_hw") || abbreviates(word, "skip_sw") {
             let hw = abbreviates(word, "skip_hw");
             let flag = if hw { OffloadFlags::SKIP_HW } else { OffloadFlags::SKIP_SW };
-            words.offload = Some(words.offload.unwrap_or(OffloadFlags::empty()) | flag);
+            add_flag(&mut words.offload, flag);
             args.mark(&[tca::OPTIONS, TCA_BPF_FLAGS_GEN]);
         } else if abbreviates(word, "action") {
-            args.mark(&[tca::OPTIONS, TCA_BPF_ACT]);
-            words.actions = Some(List::parse(args, "Illegal \"action\"")?);
+            words.acts.action(args, "Illegal \"action\"", TCA_BPF_ACT)?;
         } else if abbreviates(word, "police") {
-            args.mark(&[tca::OPTIONS, TCA_BPF_POLICE]);
-            words.police = Some(police::parse_old(args)?);
+            words.acts.police(args, TCA_BPF_POLICE)?;
         } else if abbreviates(word, "help") {
             return Err(Error::refused(USAGE));
         } else if abbreviates(word, "run") && words.source.is_some() {
@@ -165,18 +160,14 @@ impl Pending for Words {
         let ifindex = u32::try_from(target.ifindex).ok().filter(|_| in_hardware_only);
         let program =
             self.source.map(|s| source::resolve(s, &source::FILTER, ifindex, env)).transpose()?;
-        let actions = self.actions.map(|a| a.resolve(env, target)).transpose()?;
-        let police = self.police.map(|p| p.resolve_old(env)).transpose()?;
+        let acts = self.acts.resolve(env, target)?;
         let mut notes = match &program {
             Some(ReadyProgram::Extended { log, .. }) => log.clone(),
             _ => String::new(),
         };
-        if let Some(actions) = &actions {
-            notes.push_str(&actions.notes());
-        }
+        notes.push_str(acts.notes());
         Ok(Box::new(Ready {
-            actions,
-            police,
+            acts,
             notes,
             program,
             classid: self.classid,
@@ -193,8 +184,7 @@ struct Ready {
     classid: Option<Handle>,
     offload: Option<OffloadFlags>,
     flags: Option<BpfFlags>,
-    actions: Option<Actions>,
-    police: Option<RawAttrs>,
+    acts: ReadyActs,
     notes: String,
 }
 
@@ -204,8 +194,8 @@ impl Resolved for Ready {
             classid: self.classid,
             offload: self.offload,
             flags: self.flags,
-            actions: self.actions.as_ref().map(Actions::attrs).transpose()?,
-            police: self.police.clone(),
+            actions: self.acts.actions()?,
+            police: self.acts.police(),
             ..Wire::default()
         };
         match &self.program {
@@ -256,11 +246,9 @@ fn print(bpf: &Wire<'_>, show: &mut Show<'_>, out: &mut Out<'_>) -> Result<(), D
     }
     if let Some(police) = &bpf.police {
         out.newline();
-        police::print_old(police.attrs(), show, out)?;
+        acts::print_police(police, show, out)?;
     }
-    if let Some(actions) = &bpf.actions {
-        crate::action::print(actions.attrs(), show, out);
-    }
+    acts::print(bpf.actions.as_ref(), show, out);
     Ok(())
 }
 

@@ -16,6 +16,7 @@ use tc_proto::filter::bpf::ClassicInsn;
 use crate::args::{Args, abbreviates};
 use crate::env::Env;
 use crate::error::{Error, io_text};
+use crate::kinds::cut;
 
 /// The longest name that the kernel takes (`CLS_BPF_NAME_LEN` is one more).
 const MAX_NAME: usize = 255;
@@ -179,13 +180,7 @@ fn not_pinned(file: &OsStr, e: &pin::PinError, role: &Role) -> Error {
 /// What listings call the program: `FILE:[PLACE]`, without the file's directory.
 fn annotation(file: &OsStr, place: &str) -> String {
     let base = Path::new(file).file_name().unwrap_or(file).to_string_lossy();
-    let mut name = format!("{base}:[{place}]").replace('\0', "?");
-    let mut end = name.len().min(MAX_NAME);
-    while !name.is_char_boundary(end) {
-        end -= 1;
-    }
-    name.truncate(end);
-    name
+    cut(&format!("{base}:[{place}]").replace('\0', "?"), MAX_NAME).to_owned()
 }
 
 fn load(

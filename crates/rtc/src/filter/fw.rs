@@ -3,14 +3,14 @@
 use tc_proto::filter::fw::{Fw as Wire, TCA_FW_ACT, TCA_FW_CLASSID, TCA_FW_INDEV, TCA_FW_POLICE};
 use tc_proto::msg::{TcMessage, tca};
 use tc_proto::units::{Base, parse_u32};
-use tc_proto::{DecodeError, EncodeError, Kind, Options};
+use tc_proto::wire::RawAttrs;
+use tc_proto::{DecodeError, Kind};
 
-use super::acts::{self, Acts, ReadyActs};
+use super::acts::{self, Acting, TakesActs};
 use super::{classid, cut_device, what_is};
 use crate::args::{Args, abbreviates};
-use crate::env::Env;
 use crate::error::Error;
-use crate::kinds::{FilterKind, FilterWords, Pending, Resolved, Show, Target};
+use crate::kinds::{FilterKind, FilterWords, Show};
 use crate::out::Out;
 
 const USAGE: &str = "\
@@ -23,13 +23,6 @@ class. CLASSID is hexadecimal; MARK and MASK are decimal, 0xHEX or 0OCTAL.
 /// The kind `fw`.
 #[derive(Debug)]
 pub struct Fw;
-
-/// What the handle and the words after the kind say.
-#[derive(Debug, Default)]
-struct Words {
-    wire: Wire,
-    acts: Acts,
-}
 
 impl FilterKind for Fw {
     fn name(&self) -> &'static str {
@@ -49,7 +42,7 @@ impl FilterKind for Fw {
         if args.left() == 0 {
             return Ok(FilterWords { handle: mark, options: None });
         }
-        let mut words = Words { wire: Wire { mask, ..Wire::default() }, ..Words::default() };
+        let mut words = Acting { wire: Wire { mask, ..Wire::default() }, ..Acting::default() };
         while let Some(word) = args.word()? {
             if abbreviates(word, "classid") || abbreviates(word, "flowid") {
                 words.wire.classid = Some(classid(args)?);
@@ -126,33 +119,9 @@ fn print_mark(mark: u32, mask: Option<u32>, out: &mut Out<'_>) {
     out.text(format_args!(" "));
 }
 
-impl Pending for Words {
-    fn resolve(
-        self: Box<Self>,
-        env: &mut dyn Env,
-        target: &Target,
-    ) -> Result<Box<dyn Resolved>, Error> {
-        Ok(Box::new(Ready { wire: self.wire, acts: self.acts.resolve(env, target)? }))
-    }
-}
-
-/// A filter whose actions are at hand.
-#[derive(Debug)]
-struct Ready {
-    wire: Wire,
-    acts: ReadyActs,
-}
-
-impl Resolved for Ready {
-    fn options(&self) -> Result<Options<'_>, EncodeError> {
-        Options::of(&Wire {
-            actions: self.acts.actions()?,
-            police: self.acts.police(),
-            ..self.wire.clone()
-        })
-    }
-
-    fn notes(&self) -> &str {
-        self.acts.notes()
+impl TakesActs for Wire {
+    fn take(&mut self, actions: Option<RawAttrs>, police: Option<RawAttrs>) {
+        self.actions = actions;
+        self.police = police;
     }
 }

@@ -6,14 +6,14 @@ use tc_proto::filter::matchall::{
 };
 use tc_proto::msg::{TcMessage, tca};
 use tc_proto::units::parse_loose_handle;
-use tc_proto::{DecodeError, EncodeError, Kind, Options};
+use tc_proto::wire::RawAttrs;
+use tc_proto::{DecodeError, Kind};
 
-use super::acts::{self, Acts, ReadyActs};
+use super::acts::{self, Acting, TakesActs};
 use super::{add_flag, classid, not_nowhere, print_offload, what_is};
 use crate::args::{Args, abbreviates};
-use crate::env::Env;
 use crate::error::Error;
-use crate::kinds::{FilterKind, FilterWords, Pending, Resolved, Show, Target};
+use crate::kinds::{FilterKind, FilterWords, Show};
 use crate::out::Out;
 
 const USAGE: &str = "\
@@ -25,13 +25,6 @@ Matches every packet. CLASSID is hexadecimal.
 /// The kind `matchall`.
 #[derive(Debug)]
 pub struct Matchall;
-
-/// What the words after the kind say.
-#[derive(Debug, Default)]
-struct Words {
-    wire: Wire,
-    acts: Acts,
-}
 
 impl FilterKind for Matchall {
     fn name(&self) -> &'static str {
@@ -52,7 +45,7 @@ impl FilterKind for Matchall {
         if args.left() == 0 {
             return Ok(FilterWords { handle, options: None });
         }
-        let mut words = Words::default();
+        let mut words = Acting::<Wire>::default();
         while let Some(word) = args.word()? {
             if word == "skip_hw" || word == "skip_sw" {
                 let hw = word == "skip_hw";
@@ -104,29 +97,8 @@ impl FilterKind for Matchall {
     }
 }
 
-impl Pending for Words {
-    fn resolve(
-        self: Box<Self>,
-        env: &mut dyn Env,
-        target: &Target,
-    ) -> Result<Box<dyn Resolved>, Error> {
-        Ok(Box::new(Ready { wire: self.wire, acts: self.acts.resolve(env, target)? }))
-    }
-}
-
-/// A filter whose actions are at hand.
-#[derive(Debug)]
-struct Ready {
-    wire: Wire,
-    acts: ReadyActs,
-}
-
-impl Resolved for Ready {
-    fn options(&self) -> Result<Options<'_>, EncodeError> {
-        Options::of(&Wire { actions: self.acts.actions()?, ..self.wire.clone() })
-    }
-
-    fn notes(&self) -> &str {
-        self.acts.notes()
+impl TakesActs for Wire {
+    fn take(&mut self, actions: Option<RawAttrs>, _: Option<RawAttrs>) {
+        self.actions = actions;
     }
 }

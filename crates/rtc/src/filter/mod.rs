@@ -14,6 +14,7 @@ use tc_proto::filter::OffloadFlags;
 
 use crate::args::Args;
 use crate::error::Error;
+use crate::kinds::cut;
 use crate::out::Out;
 
 /// Reads the class id that follows its keyword.
@@ -24,11 +25,7 @@ fn classid(args: &mut Args<'_>) -> Result<Handle, Error> {
 
 /// The name of a device, cut to what the kernel takes with its NUL.
 fn cut_device(word: &str) -> String {
-    let mut end = word.len().min(16);
-    while !word.is_char_boundary(end) {
-        end -= 1;
-    }
-    word.get(..end).unwrap_or_default().to_owned()
+    cut(word, 16).to_owned()
 }
 
 /// Refuses to run a filter neither in hardware nor in software.
@@ -54,14 +51,14 @@ fn what_is(word: &str, usage: &str, args: &Args<'_>) -> Error {
 
 /// Shows where a filter runs: each flag that is set, with what comes before and behind it.
 fn print_offload(offload: OffloadFlags, before: &str, behind: &str, out: &mut Out<'_>) {
-    let in_hw = if offload.contains(OffloadFlags::IN_HW) {
-        Some(("in_hw", OffloadFlags::IN_HW))
+    let placed = if offload.contains(OffloadFlags::IN_HW) {
+        ("in_hw", OffloadFlags::IN_HW)
     } else {
-        Some(("not_in_hw", OffloadFlags::NOT_IN_HW))
+        ("not_in_hw", OffloadFlags::NOT_IN_HW)
     };
-    let flags =
-        [Some(("skip_hw", OffloadFlags::SKIP_HW)), Some(("skip_sw", OffloadFlags::SKIP_SW)), in_hw];
-    for (key, flag) in flags.into_iter().flatten() {
+    for (key, flag) in
+        [("skip_hw", OffloadFlags::SKIP_HW), ("skip_sw", OffloadFlags::SKIP_SW), placed]
+    {
         if offload.contains(flag) {
             out.flag(key, &format!("{before}{key}{behind}"));
         }

@@ -8,15 +8,15 @@ use tc_proto::filter::u32::{
 };
 use tc_proto::msg::{Info, TcMessage, tca};
 use tc_proto::units::{Base, Protocol, parse_i32, parse_u16, parse_u32};
-use tc_proto::{DecodeError, EncodeError, Kind, Options};
+use tc_proto::wire::RawAttrs;
+use tc_proto::{DecodeError, Kind};
 
-use super::acts::{self, Acts, ReadyActs};
+use super::acts::{self, Acting, Acts, TakesActs};
 use super::u32_match::Matches;
 use super::{add_flag, classid, cut_device, not_nowhere, print_offload, u32_decode, what_is};
 use crate::args::{Args, abbreviates};
-use crate::env::Env;
 use crate::error::Error;
-use crate::kinds::{FilterKind, FilterWords, Pending, Resolved, Show, Target};
+use crate::kinds::{FilterKind, FilterWords, Show};
 use crate::out::Out;
 
 const USAGE: &str = "\
@@ -91,7 +91,8 @@ impl FilterKind for U32 {
         not_nowhere(words.wire.offload)?;
         let handle = handle.0 | words.order;
         words.finish();
-        Ok(FilterWords { handle, options: Some(Box::new(words)) })
+        let Words { wire, acts, .. } = words;
+        Ok(FilterWords { handle, options: Some(Box::new(Acting { wire, acts })) })
     }
 
     fn print(
@@ -429,33 +430,9 @@ fn print_rest(u32: &Wire, show: &mut Show<'_>, out: &mut Out<'_>) -> Result<(), 
     Ok(())
 }
 
-impl Pending for Words {
-    fn resolve(
-        self: Box<Self>,
-        env: &mut dyn Env,
-        target: &Target,
-    ) -> Result<Box<dyn Resolved>, Error> {
-        Ok(Box::new(Ready { wire: self.wire, acts: self.acts.resolve(env, target)? }))
-    }
-}
-
-/// A filter whose actions are at hand.
-#[derive(Debug)]
-struct Ready {
-    wire: Wire,
-    acts: ReadyActs,
-}
-
-impl Resolved for Ready {
-    fn options(&self) -> Result<Options<'_>, EncodeError> {
-        Options::of(&Wire {
-            actions: self.acts.actions()?,
-            police: self.acts.police(),
-            ..self.wire.clone()
-        })
-    }
-
-    fn notes(&self) -> &str {
-        self.acts.notes()
+impl TakesActs for Wire {
+    fn take(&mut self, actions: Option<RawAttrs>, police: Option<RawAttrs>) {
+        self.actions = actions;
+        self.police = police;
     }
 }

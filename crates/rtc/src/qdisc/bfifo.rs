@@ -28,7 +28,7 @@ impl QdiscKind for Bfifo {
     }
 
     fn parse(&self, args: &mut Args<'_>) -> Option<Result<Box<dyn Pending>, Error>> {
-        let limit = fifo::parse_limit(args, self.name(), self.usage(), Size::parse_u32);
+        let limit = fifo::parse_limit(args, self.name(), self.usage());
         Some(limit.map(|limit_bytes| Box::new(Plain(Wire { limit_bytes })) as _))
     }
 

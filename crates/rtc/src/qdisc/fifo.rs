@@ -1,23 +1,22 @@
 //! The grammar that `pfifo`, `bfifo` and `pfifo_head_drop` share: one limit.
 
-use tc_proto::units::UnitError;
+use tc_proto::units::Size;
 
 use crate::args::Args;
 use crate::error::Error;
 
-/// Reads `[limit N]`; the last limit counts.
+/// Reads `[limit N]`, where packets are counted in the words of sizes, too; the last limit counts.
 pub(super) fn parse_limit(
     args: &mut Args<'_>,
     kind: &str,
     usage: &str,
-    number: impl Fn(&str) -> Result<u32, UnitError>,
 ) -> Result<Option<u32>, Error> {
     let mut limit = None;
     while let Some(word) = args.word()? {
         match word {
             "limit" => {
                 let value = args.value()?;
-                limit = Some(number(value).map_err(|e| {
+                limit = Some(Size::parse_u32(value).map_err(|e| {
                     Error::refused(format_args!("{kind}: Illegal value for \"limit\": \"{value}\""))
                         .at(args.last())
                         .hint(e.to_string())

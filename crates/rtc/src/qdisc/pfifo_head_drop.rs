@@ -1,7 +1,6 @@
 //! `pfifo_head_drop`: words and output. Wire format: [`tc_proto::qdisc::PfifoHeadDrop`].
 
 use tc_proto::qdisc::PfifoHeadDrop as Wire;
-use tc_proto::units::Size;
 use tc_proto::{DecodeError, Kind};
 
 use super::fifo;
@@ -28,7 +27,7 @@ impl QdiscKind for PfifoHeadDrop {
     }
 
     fn parse(&self, args: &mut Args<'_>) -> Option<Result<Box<dyn Pending>, Error>> {
-        let limit = fifo::parse_limit(args, self.name(), self.usage(), Size::parse_u32);
+        let limit = fifo::parse_limit(args, self.name(), self.usage());
         Some(limit.map(|limit_pkts| Box::new(Plain(Wire { limit_pkts })) as _))
     }
 
