@@ -1,8 +1,8 @@
 //! Listings: requests with `NLM_F_DUMP`, answered in many messages.
 
 use super::transport::{Received, receive, send};
-use super::{Client, DATAGRAM, Error, flag, message};
-use crate::msg::{ExtAck, NetlinkHeader, NetlinkMessages, Request, Status};
+use super::{Client, DATAGRAM, Error, message};
+use crate::msg::{ExtAck, NetlinkHeader, NetlinkMessages, Request, Status, flags};
 use crate::wire::align;
 
 /// How often a dump is tried again that was interrupted or lost something.
@@ -103,7 +103,7 @@ impl Client {
                 if header.sequence != dump.sequence {
                     continue;
                 }
-                dump.interrupted |= header.flags & flag::DUMP_INTR != 0;
+                dump.interrupted |= header.flags & flags::DUMP_INTERRUPTED != 0;
                 match header.message_type {
                     message::DONE | message::ERROR => {
                         let status = Status::decode(&header, body)?;

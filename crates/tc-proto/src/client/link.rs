@@ -4,9 +4,9 @@
 //! Linux 5.5. Nothing here lists all devices: a host may have thousands.
 
 use super::window::{Expect, Window};
-use super::{Client, Error, KernelError, Message, flag};
+use super::{Client, Error, KernelError, Message};
 use crate::error::DecodeError;
-use crate::msg::{MessageType, Request};
+use crate::msg::{MessageType, Request, flags};
 use crate::wire::{AttrWriter, Attrs, Reader};
 
 const RTM_NEWLINK: u16 = 16;
@@ -74,7 +74,7 @@ impl Client {
 }
 
 fn link_request(index: u32, name: Option<(u16, &str)>) -> Result<Request<'static>, Error> {
-    let request = Request::new(MessageType(RTM_GETLINK), flag::REQUEST, |body| {
+    let request = Request::new(MessageType(RTM_GETLINK), flags::REQUEST, |body| {
         body.extend_from_slice(&[0; 4]);
         body.extend_from_slice(&index.to_ne_bytes());
         body.extend_from_slice(&[0; 8]);

@@ -43,14 +43,6 @@ use crate::msg::{ExtAck, NetlinkHeader, Request};
 use transport::Transport;
 use window::{Expect, Window};
 
-/// Flags of a request, `NLM_F_*`.
-mod flag {
-    pub(super) const ACK: u16 = 0x04;
-    pub(super) const ECHO: u16 = 0x08;
-    pub(super) const DUMP_INTR: u16 = 0x10;
-    pub(super) const REQUEST: u16 = 0x01;
-}
-
 /// Message types that all of netlink shares, `NLMSG_*`.
 mod message {
     pub(super) const ERROR: u16 = 2;

@@ -1,8 +1,8 @@
 //! Many requests in few system calls.
 
 use super::window::{Expect, Window};
-use super::{Ack, Client, Error, flag};
-use crate::msg::Request;
+use super::{Ack, Client, Error};
+use crate::msg::{Request, flags};
 
 /// Answers that are under way at most. The kernel charges 832 bytes for each against a receive
 /// buffer of 212,992 bytes, so that 256 would fit; what does not fit is lost.
@@ -43,7 +43,7 @@ impl Pipeline {
         request: &Request<'_>,
         report: impl FnMut(u64, Result<Ack, Error>),
     ) {
-        let answers = if request.flags() & flag::ECHO == 0 { 1 } else { ECHO_ANSWERS };
+        let answers = if request.flags() & flags::ECHO == 0 { 1 } else { ECHO_ANSWERS };
         let bytes = self.window.len().saturating_add(request.bytes().len());
         if self.answers + answers > MAX_ANSWERS || bytes > MAX_BYTES {
             self.flush(client, report);

@@ -1,8 +1,8 @@
 //! Requests that are sent together, and what is answered to each.
 
 use super::transport::{Received, Transport, receive, send};
-use super::{Ack, Error, Message, flag, message};
-use crate::msg::{ExtAck, NetlinkHeader, NetlinkMessages, Request, Status};
+use super::{Ack, Error, Message, message};
+use crate::msg::{ExtAck, NetlinkHeader, NetlinkMessages, Request, Status, flags};
 use crate::wire::align;
 
 /// How the end of an answer is known.
@@ -19,7 +19,7 @@ pub(super) enum Expect {
 impl Expect {
     /// What the flags of `request` ask the kernel for.
     pub(super) fn of(request: &Request<'_>) -> Self {
-        if request.flags() & flag::ACK == 0 { Self::Silence } else { Self::Ack }
+        if request.flags() & flags::ACK == 0 { Self::Silence } else { Self::Ack }
     }
 }
 
