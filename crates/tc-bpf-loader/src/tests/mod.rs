@@ -1,5 +1,6 @@
 //! Tests over the objects in `testdata/`, whose sources and Makefile lie beside them.
 
+mod core;
 mod damage;
 mod kernel;
 mod load;
