@@ -9,7 +9,7 @@ use std::os::fd::{AsFd as _, AsRawFd as _, BorrowedFd, FromRawFd as _, OwnedFd, 
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
-use super::{Bpf, Errno, Log, MapCreate, ModuleBtf, ProgInfo, ProgLoad};
+use super::{Bpf, Errno, Log, MapCreate, ModuleBtf, ProgInfo, ProgLoad, last_errno};
 use crate::btf::ext::{FuncInfo, LineInfo};
 use crate::insn::{Endian, Insn};
 use crate::prog::ProgType;
@@ -182,10 +182,6 @@ unsafe fn bpf<T>(command: libc::c_long, attr: &mut T) -> Result<RawFd, Errno> {
     let result =
         unsafe { libc::syscall(libc::SYS_bpf, command, std::ptr::from_mut(attr), size_of::<T>()) };
     if result < 0 { Err(last_errno()) } else { Ok(result as RawFd) }
-}
-
-fn last_errno() -> Errno {
-    Errno(std::io::Error::last_os_error().raw_os_error().unwrap_or(libc::EIO))
 }
 
 /// Takes over a descriptor that the kernel just returned, and moves it away from the standard streams' numbers.
