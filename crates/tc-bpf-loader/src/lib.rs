@@ -80,6 +80,7 @@ mod map;
 pub mod pin;
 mod prog;
 mod reloc;
+pub mod socket;
 mod spec;
 pub mod sys;
 

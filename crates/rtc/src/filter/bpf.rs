@@ -143,7 +143,7 @@ fn parse(args: &mut Args<'_>) -> Result<Words, Error> {
                 args.mark(&[tca::OPTIONS, attr]);
             }
         } else {
-            let line = format_args!("What is \"{word}\"?\n{USAGE}");
+            let line = format!("What is \"{word}\"?\n{USAGE}");
             return Err(Error::refused(line));
         }
     }

@@ -80,7 +80,7 @@ pub(crate) fn parse(word: &str, role: &Role, args: &mut Args<'_>) -> Result<Sour
     } else if abbreviates(word, "object-pinned") || matches!(word, "pinned" | "fd") {
         Source::Pinned(args.file()?.to_owned())
     } else {
-        let line = format_args!("What mode is \"{word}\"?\n{}", role.not_parsed);
+        let line = format!("What mode is \"{word}\"?\n{}", role.not_parsed);
         return Err(Error::refused(line).at(args.last()));
     };
     Ok(found)
@@ -172,8 +172,7 @@ fn not_pinned(file: &OsStr, e: &pin::PinError, role: &Role) -> Error {
         return Error::refused(role.not_parsed).hint(e.to_string());
     };
     let (shown, why) = (file.to_string_lossy(), errno_text(errno.0));
-    let line =
-        format_args!("Couldn't retrieve pinned program '{shown}': {why}\n{}", role.not_parsed);
+    let line = format!("Couldn't retrieve pinned program '{shown}': {why}\n{}", role.not_parsed);
     hint.iter().fold(Error::refused(line), Error::hint)
 }
 

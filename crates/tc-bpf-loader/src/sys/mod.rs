@@ -5,6 +5,8 @@
 #[expect(unsafe_code, reason = "the bpf system call takes pointers in a structure")]
 mod bpf;
 mod fake;
+#[expect(unsafe_code, reason = "options of sockets take pointers")]
+pub(crate) mod socket;
 
 use std::fmt;
 use std::io;
@@ -56,6 +58,10 @@ pub trait Bpf {
 
     /// Why the caller may not use bpf(2), in one phrase, if that can be found out.
     fn explain_eperm(&mut self) -> Option<String>;
+}
+
+fn last_errno() -> Errno {
+    Errno(io::Error::last_os_error().raw_os_error().unwrap_or(libc::EIO))
 }
 
 /// A system error number.
