@@ -1,4 +1,5 @@
 //! The blocking client of tc-proto against the kernel.
+#![expect(clippy::expect_used, reason = "tests fail by panicking")]
 
 use std::time::Duration;
 
@@ -112,7 +113,7 @@ fn filters_and_chains() {
         assert_eq!((made.hook(), made.protocol()), (hook, Protocol::ALL));
         client.add(&filter.clone().chain(3)).unwrap();
         let list = client.list(&FilterList::at(hook)).unwrap();
-        assert_eq!(list.iter().map(|f| f.chain()).collect::<Vec<_>>(), [0, 3]);
+        assert_eq!(list.iter().map(FilterReply::chain).collect::<Vec<_>>(), [0, 3]);
         let heads = FilterList { heads: true, ..FilterList::at(hook) };
         assert_eq!(client.list(&heads).unwrap().iter().filter(|f| f.is_head()).count(), 2);
         let one = FilterList { chain: Some(3), ..FilterList::at(hook) };
@@ -121,7 +122,7 @@ fn filters_and_chains() {
         assert!(client.find(&chain).unwrap().is_none());
         assert_eq!(client.create(&chain).unwrap().chain(), 9);
         let chains = client.list(&ChainList::at(hook)).unwrap();
-        assert_eq!(chains.iter().map(|c| c.chain()).collect::<Vec<_>>(), [0, 3, 9]);
+        assert_eq!(chains.iter().map(ChainReply::chain).collect::<Vec<_>>(), [0, 3, 9]);
         assert!(client.ensure_absent(&chain).unwrap().changed);
         assert!(!client.ensure_absent(&chain).unwrap().changed);
         assert!(client.ensure_absent(&filter.clone().chain(3)).unwrap().changed);
