@@ -7,8 +7,8 @@ use netns_tests::isolated;
 use tc_proto::client::{Client, Error, Monitor, Netns, Pipeline};
 use tc_proto::filter::bpf::{Bpf, ClassicInsn, Program};
 use tc_proto::msg::{
-    AnyReply, ChainList, ChainRequest, Change, ClassList, ClassRequest, FilterList, FilterRequest,
-    Hook, Info, QdiscList, QdiscRequest, Verb,
+    AnyReply, ChainList, ChainReply, ChainRequest, Change, ClassList, ClassRequest, FilterList,
+    FilterReply, FilterRequest, Hook, Info, QdiscList, QdiscRequest, Verb,
 };
 use tc_proto::qdisc::{Htb, HtbClass, HtbInit, Pfifo};
 use tc_proto::units::{Psched, Rate, RateSpec, Size};
