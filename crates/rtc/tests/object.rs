@@ -10,7 +10,7 @@ fn rtc(line: &str) -> (u8, String, String) {
     let words: Vec<OsString> = line.split('|').map(OsString::from).collect();
     let (mut out, mut err) = (Vec::new(), Vec::new());
     let status = rtc::run(&words, &mut System::default(), &mut out, &mut err);
-    let text = |bytes| String::from_utf8(bytes).unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
     (status, text(out), text(err))
 }
 
