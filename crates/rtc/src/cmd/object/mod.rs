@@ -59,7 +59,7 @@ fn end(args: &mut Args<'_>) -> Result<(), Error> {
     match args.word()? {
         None => Ok(()),
         Some(word) => {
-            let line = format_args!("What is \"{word}\"? Try \"tc {NAME} help\".");
+            let line = format!("What is \"{word}\"? Try \"tc {NAME} help\".");
             Err(Error::invalid(line).at(args.last()))
         }
     }
