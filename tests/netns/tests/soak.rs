@@ -136,7 +136,10 @@ impl Worker<'_> {
         let check = |found: &FilterReply, classid| {
             let options = found.decode::<U32>().expect("a rule").expect("a sound one");
             assert_eq!((found.prio(), found.ifindex()), (prio, self.ifindex), "{found:?}");
-            assert_eq!(options.selector.expect("a selector").keys[0].value, address);
+            assert_eq!(
+                options.selector.expect("a selector").keys.first().map(|key| key.value),
+                Some(address)
+            );
             assert_eq!(options.classid, Some(Handle::new(1, classid)));
             let actions = options.actions.as_ref().map_or(0, |a: &RawAttrs| a.attrs().count());
             assert_eq!(actions, if self.shared.actions { 2 } else { 0 });
@@ -203,8 +206,12 @@ impl Worker<'_> {
         let hook = Hook::ingress(self.ifindex);
         let rule = rule(hook, 7, n as u32, 1, false);
         let class = class(self.ifindex, 7, 5_000_000);
-        let verbs = [Verb::Add, Verb::Replace, Verb::Change, Verb::Delete];
-        let verb = verbs[(n + usize::from(self.number)) % verbs.len()];
+        let verb = match (n + usize::from(self.number)) % 4 {
+            0 => Verb::Add,
+            1 => Verb::Replace,
+            2 => Verb::Change,
+            _ => Verb::Delete,
+        };
         let requests = [class.encode(verb), rule.encode(verb), class.encode(Verb::Delete)];
         let requests = requests.map(|request| request.expect("it fits"));
         for outcome in self.client.send_all(requests) {
@@ -249,9 +256,8 @@ impl Shared {
     /// Runs `cycles` on `THREADS` threads, on these devices in turn.
     fn run(&self, devices: &[i32], cycles: usize) {
         std::thread::scope(|scope| {
-            for number in 0..THREADS {
+            for (number, ifindex) in devices.iter().copied().cycle().take(THREADS).enumerate() {
                 scope.spawn(move || {
-                    let ifindex = devices[number % devices.len()];
                     let client = Client::open().expect("a socket");
                     let mut worker =
                         Worker { shared: self, client, ifindex, number: number as u16 };
