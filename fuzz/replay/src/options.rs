@@ -18,8 +18,8 @@ type Check = (&'static str, fn(&[u8]));
 /// All kinds, one row for each.
 pub const KINDS: &[Check] = &[
     row::<Bfifo>(),
-    row::<action::Bpf<'_>>(),
     row::<Bpf<'_>>(),
+    row::<action::Bpf<'_>>(),
     row::<Clsact>(),
     row::<action::Connmark>(),
     row::<action::Csum>(),
@@ -27,10 +27,13 @@ pub const KINDS: &[Check] = &[
     row::<FqCodel>(),
     row::<Fw>(),
     row::<action::Gact>(),
+    row::<action::Gate>(),
     row::<Htb>(),
+    row::<action::Ife>(),
     row::<Ingress>(),
     row::<Matchall>(),
     row::<action::Mirred>(),
+    row::<action::Mpls>(),
     row::<Mq>(),
     row::<Multiq>(),
     row::<action::Nat>(),
@@ -46,6 +49,7 @@ pub const KINDS: &[Check] = &[
     row::<action::Skbedit>(),
     row::<action::Skbmod>(),
     row::<Tbf>(),
+    row::<action::TunnelKey>(),
     row::<U32>(),
     row::<action::Vlan>(),
 ];
