@@ -69,6 +69,7 @@
 //! what it was asked, and fails when told to.
 #![cfg_attr(doctest, doc = include_str!("../README.md"))]
 
+mod any;
 mod btf;
 pub mod cbpf;
 mod elf;
@@ -85,6 +86,7 @@ pub mod socket;
 mod spec;
 pub mod sys;
 
+pub use any::Error;
 pub use btf::ext::{FuncInfo, LineInfo};
 pub use error::{Listing, ObjectError};
 pub use insn::{Endian, Insn};

@@ -139,6 +139,8 @@ pub mod qdisc;
 pub mod units;
 pub mod wire;
 
+#[cfg(feature = "client")]
+pub use client::Error;
 pub use error::{DecodeError, EncodeError};
 pub use kind::{Action, Filter, Kind, Options, Qdisc};
 pub use msg::{TcHeader, TcMessage};
