@@ -63,6 +63,7 @@ pub(crate) struct Type<'a> {
 pub(crate) struct Member {
     pub(crate) name_off: u32,
     pub(crate) type_id: u32,
+    pub(crate) bit_offset: u32,
 }
 
 /// A variable of a data section.
@@ -234,7 +235,11 @@ impl Btf {
         let is_struct = matches!(ty.kind, kind::STRUCT | kind::UNION);
         let tail = if is_struct { ty.tail } else { &[] };
         tail.chunks_exact(12).filter_map(move |m| {
-            Some(Member { name_off: endian.u32_at(m, 0)?, type_id: endian.u32_at(m, 4)? })
+            Some(Member {
+                name_off: endian.u32_at(m, 0)?,
+                type_id: endian.u32_at(m, 4)?,
+                bit_offset: endian.u32_at(m, 8)?,
+            })
         })
     }
 

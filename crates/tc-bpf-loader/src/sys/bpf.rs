@@ -90,18 +90,18 @@ struct BtfLoadAttr {
 
 #[repr(C)]
 #[derive(Default)]
-struct ObjGetAttr {
-    pathname: u64,
-    bpf_fd: u32,
-    file_flags: u32,
+pub(super) struct ObjGetAttr {
+    pub(super) pathname: u64,
+    pub(super) bpf_fd: u32,
+    pub(super) file_flags: u32,
 }
 
 #[repr(C)]
 #[derive(Default)]
-struct InfoAttr {
-    bpf_fd: u32,
-    info_len: u32,
-    info: u64,
+pub(super) struct InfoAttr {
+    pub(super) bpf_fd: u32,
+    pub(super) info_len: u32,
+    pub(super) info: u64,
 }
 
 /// The start of `struct bpf_prog_info`; the rest is not asked for.
@@ -135,10 +135,10 @@ struct ProgInfoStart {
 /// `BPF_PROG_GET_FD_BY_ID`.
 #[repr(C)]
 #[derive(Default)]
-struct ByIdAttr {
-    id: u32,
-    next_id: u32,
-    open_flags: u32,
+pub(super) struct ByIdAttr {
+    pub(super) id: u32,
+    pub(super) next_id: u32,
+    pub(super) open_flags: u32,
 }
 
 // No padding: every byte that the kernel reads is written.
@@ -157,7 +157,7 @@ const _: () = {
 /// # Safety
 /// `attr` must be the structure of that command, and the pointers in it must point to as many bytes as the lengths
 /// beside them say: readable, and writable where the kernel answers.
-unsafe fn bpf<T>(command: libc::c_long, attr: &mut T) -> Result<RawFd, Errno> {
+pub(super) unsafe fn bpf<T>(command: libc::c_long, attr: &mut T) -> Result<RawFd, Errno> {
     // SAFETY: attr is valid for its size; what it points to is the caller's promise.
     let result =
         unsafe { libc::syscall(libc::SYS_bpf, command, std::ptr::from_mut(attr), size_of::<T>()) };
@@ -172,7 +172,7 @@ fn last_errno() -> Errno {
 ///
 /// # Safety
 /// Nobody else owns `fd`.
-unsafe fn own(fd: RawFd) -> Result<OwnedFd, Errno> {
+pub(super) unsafe fn own(fd: RawFd) -> Result<OwnedFd, Errno> {
     // SAFETY: the caller's promise; the kernel returned it, so it is open.
     let fd = unsafe { OwnedFd::from_raw_fd(fd) };
     if fd.as_raw_fd() > 2 {
@@ -225,6 +225,7 @@ impl Bpf for Kernel {
             btf_key_type_id: key,
             btf_value_type_id: value,
             map_extra: map.map_extra,
+            inner_map_fd: map.inner.map_or(0, |fd| fd.as_raw_fd() as u32),
             ..MapCreateAttr::default()
         };
         // SAFETY: the structure of this command has no pointers; the descriptor returned is ours.

@@ -106,6 +106,7 @@ pub struct Fake {
     gets: VecDeque<Errno>,
     kind: Option<String>,
     info: Option<ProgInfo>,
+    pub(super) world: super::fake_ops::World,
 }
 
 impl Fake {
@@ -178,7 +179,7 @@ impl Fake {
     }
 }
 
-fn descriptor() -> Result<OwnedFd, Errno> {
+pub(super) fn descriptor() -> Result<OwnedFd, Errno> {
     File::open("/dev/null")
         .map(Into::into)
         .map_err(|e| Errno(e.raw_os_error().unwrap_or(libc::EIO)))
@@ -191,6 +192,9 @@ fn number(fd: &Result<OwnedFd, Errno>) -> Option<RawFd> {
 impl Bpf for Fake {
     fn map_create(&mut self, map: &MapCreate<'_>) -> Result<OwnedFd, Errno> {
         let fd = self.maps.pop_front().map_or_else(descriptor, Err);
+        if let Some(fd) = number(&fd) {
+            self.world.add(fd, map);
+        }
         self.requests.push(Request::MapCreate {
             fd: number(&fd),
             name: map.name.to_owned(),
@@ -207,6 +211,9 @@ impl Bpf for Fake {
     fn prog_load(&mut self, prog: &ProgLoad<'_>, log: Option<&mut Log>) -> Result<OwnedFd, Errno> {
         let (log_level, log_size) = log.as_ref().map_or((0, 0), |l| (l.level, l.size));
         let fd = Self::answer(self.progs.pop_front(), log);
+        if let Some(fd) = number(&fd) {
+            self.world.forget(fd);
+        }
         self.requests.push(Request::ProgLoad {
             fd: number(&fd),
             name: prog.name.to_owned(),
@@ -231,12 +238,24 @@ impl Bpf for Fake {
     }
 
     fn obj_get(&mut self, path: &Path) -> Result<OwnedFd, Errno> {
-        let fd = self.gets.pop_front().map_or_else(descriptor, Err);
+        let pinned = self.world.pinned(path);
+        let fd = match (self.gets.pop_front(), pinned) {
+            (Some(errno), _) => Err(errno),
+            // Something of the described kind may be anywhere.
+            (None, None) if self.kind.is_none() => Err(Errno::ENOENT),
+            _ => descriptor(),
+        };
+        if let Some(fd) = number(&fd) {
+            self.world.opened(fd, pinned);
+        }
         self.requests.push(Request::ObjGet { fd: number(&fd), path: path.to_owned() });
         fd
     }
 
-    fn fd_kind(&mut self, _fd: BorrowedFd<'_>) -> Result<String, Errno> {
+    fn fd_kind(&mut self, fd: BorrowedFd<'_>) -> Result<String, Errno> {
+        if self.world.is_map(fd.as_raw_fd()) {
+            return Ok("bpf-map".to_owned());
+        }
         Ok(self.kind.clone().unwrap_or_else(|| "bpf-prog".to_owned()))
     }
 

@@ -5,6 +5,10 @@
 #[expect(unsafe_code, reason = "the bpf system call takes pointers in a structure")]
 mod bpf;
 mod fake;
+mod fake_ops;
+#[expect(unsafe_code, reason = "the bpf system call takes pointers in a structure")]
+mod kernel_ops;
+mod ops;
 
 use std::fmt;
 use std::io;
@@ -13,6 +17,8 @@ use std::path::Path;
 
 pub use bpf::Kernel;
 pub use fake::{Fake, Request};
+pub use fake_ops::FakeMap;
+pub use ops::{Batch, Cursor, MapInfo, MapOps, PinOps};
 
 use crate::btf::ext::{FuncInfo, LineInfo};
 use crate::insn::Insn;
@@ -20,7 +26,7 @@ use crate::map::MapType;
 use crate::prog::ProgType;
 
 /// What the loader asks of the kernel. Descriptors are never 0, 1 or 2: in bpf(2), descriptor 0 often means "none".
-pub trait Bpf {
+pub trait Bpf: MapOps + PinOps {
     /// Creates a map.
     #[doc(alias = "BPF_MAP_CREATE")]
     fn map_create(&mut self, map: &MapCreate<'_>) -> Result<OwnedFd, Errno>;
@@ -71,6 +77,8 @@ impl Errno {
     pub const E2BIG: Errno = Errno(libc::E2BIG);
     /// Try again.
     pub const EAGAIN: Errno = Errno(libc::EAGAIN);
+    /// It is there already.
+    pub const EEXIST: Errno = Errno(libc::EEXIST);
     /// Out of memory.
     pub const ENOMEM: Errno = Errno(libc::ENOMEM);
     /// Access denied; of a program load: the verifier's refusal.
@@ -135,6 +143,8 @@ pub struct MapCreate<'a> {
     pub map_extra: u64,
     /// Type information, and the ids of key and value in it.
     pub btf: Option<(BorrowedFd<'a>, u32, u32)>,
+    /// A map like those that this one is to hold. Since Linux 4.12.
+    pub inner: Option<BorrowedFd<'a>>,
 }
 
 /// A program to load.

@@ -3,6 +3,7 @@
 mod damage;
 mod kernel;
 mod load;
+mod maps;
 mod objects;
 
 use std::path::PathBuf;
