@@ -75,6 +75,9 @@ pub trait Resolved {
     fn notes(&self) -> &str {
         ""
     }
+
+    /// Takes back what was pinned for them, as the kernel did not take them.
+    fn undo(&self, _env: &mut dyn Env) {}
 }
 
 /// What the options are for.

@@ -94,6 +94,7 @@ mod prog;
 mod reloc;
 mod sha1;
 mod slots;
+pub mod socket;
 mod spec;
 pub mod sys;
 
@@ -108,6 +109,7 @@ pub use load::{
 pub use map::{MapOrigin, MapSpec, MapType, Pinning, Slot, SlotTarget};
 pub use prog::ProgType;
 pub use reloc::Linked;
+pub use slots::slot as tail_call_slot;
 pub use spec::{ObjectSpec, ProgramSpec, Select};
 pub use sys::Errno;
 

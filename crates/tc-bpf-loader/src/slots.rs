@@ -46,7 +46,7 @@ fn from_values(elf: &Elf, functions: &[Function], maps: &mut [MapEntry]) {
             let Some(within) = values_at.and_then(|v| (reloc.offset - start).checked_sub(v)) else {
                 continue;
             };
-            match slot(elf, functions, maps, section, reloc.offset, within, reloc.symbol) {
+            match declared(elf, functions, maps, section, reloc.offset, within, reloc.symbol) {
                 Ok(slot) => found.push(slot),
                 Err(why) => problem = Some(why),
             }
@@ -62,7 +62,7 @@ fn from_values(elf: &Elf, functions: &[Function], maps: &mut [MapEntry]) {
     }
 }
 
-fn slot(
+fn declared(
     elf: &Elf,
     functions: &[Function],
     maps: &[MapEntry],
@@ -164,6 +164,11 @@ fn from_numbers(elf: &Elf, functions: &[Function], maps: &mut [MapEntry]) {
 pub(crate) fn tail_call(section: &str) -> Option<(u32, u32)> {
     let (id, slot) = section.split_once('/')?;
     Some((number(id)?, number(slot)?))
+}
+
+/// The slot of a program array that a section `ID/SLOT` names, iproute2's way to say where a program goes.
+pub fn slot(section: &str) -> Option<u32> {
+    tail_call(section).map(|(_, slot)| slot)
 }
 
 fn number(text: &str) -> Option<u32> {

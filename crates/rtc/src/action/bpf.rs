@@ -150,4 +150,8 @@ impl Resolved for Ready {
             _ => "",
         }
     }
+
+    fn undo(&self, env: &mut dyn Env) {
+        self.program.iter().for_each(|program| program.undo(env));
+    }
 }

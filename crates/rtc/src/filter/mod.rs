@@ -2,9 +2,11 @@
 
 mod acts;
 pub mod bpf;
+
 pub(crate) mod bpf_source;
 pub mod fw;
 pub mod matchall;
+pub(crate) mod object_source;
 pub mod u32;
 mod u32_decode;
 mod u32_match;

@@ -8,7 +8,7 @@ use std::os::fd::{AsRawFd as _, BorrowedFd, FromRawFd as _, OwnedFd, RawFd};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
-use super::{Bpf, Errno, Log, MapCreate, ProgInfo, ProgLoad};
+use super::{Bpf, Errno, Log, MapCreate, ProgInfo, ProgLoad, last_errno};
 use crate::btf::ext::{FuncInfo, LineInfo};
 use crate::insn::{Endian, Insn};
 use crate::prog::ProgType;
@@ -162,10 +162,6 @@ pub(super) unsafe fn bpf<T>(command: libc::c_long, attr: &mut T) -> Result<RawFd
     let result =
         unsafe { libc::syscall(libc::SYS_bpf, command, std::ptr::from_mut(attr), size_of::<T>()) };
     if result < 0 { Err(last_errno()) } else { Ok(result as RawFd) }
-}
-
-fn last_errno() -> Errno {
-    Errno(std::io::Error::last_os_error().raw_os_error().unwrap_or(libc::EIO))
 }
 
 /// Takes over a descriptor that the kernel just returned, and moves it away from the standard streams' numbers.

@@ -13,6 +13,7 @@ use super::Errno;
 use super::bpf::{ByIdAttr, InfoAttr, Kernel, ObjGetAttr, bpf, own};
 use super::ops::{Batch, Cursor, MapInfo, MapOps, PinOps};
 use crate::map::MapType;
+use crate::prog::ProgType;
 
 const BPF_MAP_LOOKUP_ELEM: libc::c_long = 1;
 const BPF_MAP_UPDATE_ELEM: libc::c_long = 2;
@@ -170,6 +171,12 @@ impl MapOps for Kernel {
             btf_id: info.btf_id,
             map_extra: info.map_extra,
         })
+    }
+
+    fn prog_array_owner(&mut self, map: BorrowedFd<'_>) -> Option<ProgType> {
+        let info = fs::read_to_string(format!("/proc/self/fdinfo/{}", map.as_raw_fd())).ok()?;
+        let owner = info.lines().find_map(|line| line.strip_prefix("owner_prog_type:"))?;
+        owner.trim().parse().ok().map(ProgType)
     }
 
     fn map_by_id(&mut self, id: u32) -> Result<OwnedFd, Errno> {

@@ -6,9 +6,13 @@
 mod bpf;
 mod fake;
 mod fake_ops;
+#[expect(unsafe_code, reason = "control messages are raw memory")]
+pub mod fds;
 #[expect(unsafe_code, reason = "the bpf system call takes pointers in a structure")]
 mod kernel_ops;
 mod ops;
+#[expect(unsafe_code, reason = "options of sockets take pointers")]
+pub(crate) mod socket;
 
 use std::fmt;
 use std::io;
@@ -62,6 +66,10 @@ pub trait Bpf: MapOps + PinOps {
 
     /// Why the caller may not use bpf(2), in one phrase, if that can be found out.
     fn explain_eperm(&mut self) -> Option<String>;
+}
+
+fn last_errno() -> Errno {
+    Errno(io::Error::last_os_error().raw_os_error().unwrap_or(libc::EIO))
 }
 
 /// A system error number.

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use super::Errno;
 use crate::map::MapType;
+use crate::prog::ProgType;
 
 /// What the kernel tells about a map.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -48,6 +49,11 @@ pub trait MapOps {
     /// Describes a map.
     #[doc(alias = "BPF_OBJ_GET_INFO_BY_FD")]
     fn map_info(&mut self, map: BorrowedFd<'_>) -> Result<MapInfo, Errno>;
+
+    /// The type of the programs in a program array, once there is one or a program uses it.
+    fn prog_array_owner(&mut self, _map: BorrowedFd<'_>) -> Option<ProgType> {
+        None
+    }
 
     /// Opens the map of this id. Since Linux 4.13; needs `CAP_SYS_ADMIN`.
     #[doc(alias = "BPF_MAP_GET_FD_BY_ID")]
