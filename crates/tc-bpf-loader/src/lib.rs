@@ -28,8 +28,7 @@
 //! of either byte order (the other one can be read, not loaded). Nothing in an object is believed: damage is an
 //! [`ObjectError`] that names the place, and what a program doesn't use cannot stop it.
 //!
-//! What this version does not do is refused with its reason, once a program that needs it is chosen: CO-RE relocations,
-//! kernel functions.
+//! What this version does not do is refused with its reason, once a program that needs it is chosen: kernel functions.
 //!
 //! # Maps and variables
 //!
@@ -104,7 +103,7 @@ pub use error::{Listing, ObjectError};
 pub use insn::{Endian, Insn};
 pub use load::{
     LoadError, LoadOptions, Loaded, LogMode, Made, MapRefused, PinRefused, Places, ProgRefused,
-    load_insns,
+    Unresolved, load_insns,
 };
 pub use map::{MapOrigin, MapSpec, MapType, Pinning, Slot, SlotTarget};
 pub use prog::ProgType;

@@ -252,4 +252,14 @@ impl Actions {
     pub(crate) fn undo(&self, env: &mut dyn Env) {
         self.entries.iter().for_each(|entry| entry.options.undo(env));
     }
+
+    /// What is to be said once the kernel has taken them.
+    pub(crate) fn advice(&self) -> String {
+        self.entries.iter().map(|entry| entry.options.advice()).collect()
+    }
+
+    /// What is wrong with the first of them with which something is.
+    pub(crate) fn suspicion(&self) -> Option<String> {
+        self.entries.iter().find_map(|entry| entry.options.suspicion())
+    }
 }

@@ -88,6 +88,21 @@ impl ReadyActs {
             actions.undo(env);
         }
     }
+
+    /// Whether there are none.
+    pub(super) fn is_empty(&self) -> bool {
+        self.actions.is_none() && self.police.is_none()
+    }
+
+    /// What is to be said once the kernel has taken them.
+    pub(super) fn advice(&self) -> String {
+        self.actions.as_ref().map(Actions::advice).unwrap_or_default()
+    }
+
+    /// What is wrong with one of them.
+    pub(super) fn suspicion(&self) -> Option<String> {
+        self.actions.as_ref()?.suspicion()
+    }
 }
 
 /// Options that have a place for actions, and for a policer of the old form unless the kind takes
@@ -134,6 +149,14 @@ impl<W: TakesActs> Resolved for Ready<W> {
 
     fn undo(&self, env: &mut dyn Env) {
         self.acts.undo(env);
+    }
+
+    fn advice(&self) -> String {
+        self.acts.advice()
+    }
+
+    fn suspicion(&self) -> Option<String> {
+        self.acts.suspicion()
     }
 }
 

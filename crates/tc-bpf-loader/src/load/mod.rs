@@ -4,12 +4,14 @@ mod error;
 mod maps;
 mod places;
 mod plan;
+mod types;
 mod verifier;
 
 use std::collections::BTreeMap;
 use std::os::fd::{AsFd as _, OwnedFd};
+use std::path::PathBuf;
 
-pub use error::{LoadError, MapRefused, PinRefused, ProgRefused};
+pub use error::{LoadError, MapRefused, PinRefused, ProgRefused, Unresolved};
 pub use places::{Made, Places};
 
 use crate::btf::fixup;
@@ -17,10 +19,13 @@ use crate::error::ObjectError;
 use crate::insn::{Endian, Insn};
 use crate::prog::ProgType;
 use crate::reloc::Linked;
+use crate::reloc::core::{self, Poisoned};
 use crate::spec::ProgramSpec;
 use crate::sys::{Bpf, Errno, Log, ProgBtf, ProgLoad};
 use maps::Maker;
 use plan::Plan;
+
+use types::{CoreTargets, KernelTypes};
 
 /// First size of the verifier's log buffer; most logs fit.
 const LOG_SIZE: u32 = 1 << 20;
@@ -53,6 +58,9 @@ pub struct LoadOptions {
     pub ifindex: Option<u32>,
     /// `BPF_F_*` flags of program load, default 0.
     pub flags: u32,
+    /// Where the types are that the program is adapted to (CO-RE): a file of BTF or of ELF with a section `.BTF`.
+    /// `None`, the default: the running kernel's own.
+    pub btf: Option<PathBuf>,
     /// When to ask for a log.
     pub log: LogMode,
     /// Where maps are pinned that ask for it.
@@ -68,6 +76,7 @@ impl LoadOptions {
             expected_attach_type: 0,
             ifindex: None,
             flags: 0,
+            btf: None,
             log: LogMode::OnError,
             places: Places::default(),
         }
@@ -103,6 +112,8 @@ struct Job<'a> {
     program: &'a str,
     license: &'a str,
     version: u32,
+    /// Instructions that must not be reached, as the kernel lacks what they need.
+    poisoned: &'a [Poisoned],
     options: &'a LoadOptions,
 }
 
@@ -138,6 +149,11 @@ impl ProgramSpec<'_> {
             return Err(ObjectError::ForeignByteOrder { file, object: spec.endian() }.into());
         }
         let mut plan = Plan::of(*self)?;
+        let mut types = KernelTypes::default();
+        let mut poisoned = Vec::with_capacity(plan.programs.len());
+        for (program, linked) in &mut plan.programs {
+            poisoned.push(program.adapt(linked, options, &mut types, kernel)?);
+        }
         let mut notes = Vec::new();
         let btf = if plan.wants_btf() { self.load_btf(kernel, &mut notes) } else { None };
         let mut maker = Maker {
@@ -157,11 +173,12 @@ impl ProgramSpec<'_> {
         // The programs of slots, then the one that is meant, which comes first in the plan.
         let mut programs = BTreeMap::new();
         let mut log = String::new();
-        for (program, linked) in plan.programs.iter_mut().rev() {
+        for ((program, linked), poisoned) in plan.programs.iter_mut().zip(&poisoned).rev() {
             maker.put_descriptors(linked);
             let kernel = &mut *maker.kernel;
+            let btf = btf.as_ref();
             let (fd, text) =
-                program.load_linked(linked, btf.as_ref(), options, kernel, maker.notes)?;
+                program.load_linked(linked, poisoned, btf, options, kernel, maker.notes)?;
             programs.insert(program.index(), fd);
             log = text;
         }
@@ -191,6 +208,7 @@ impl ProgramSpec<'_> {
     fn load_linked(
         &self,
         linked: &Linked<'_>,
+        poisoned: &[Poisoned],
         btf: Option<&OwnedFd>,
         options: &LoadOptions,
         kernel: &mut dyn Bpf,
@@ -203,6 +221,7 @@ impl ProgramSpec<'_> {
             program: self.name(),
             license: spec.license(),
             version: spec.version().unwrap_or(0),
+            poisoned,
             options,
         };
         let source = |insn: usize| self.source_line(linked, insn);
@@ -212,6 +231,43 @@ impl ProgramSpec<'_> {
             line_info: &linked.line_info,
         });
         job.load(&linked.insns, prog_btf, kernel, notes, &source)
+    }
+
+    /// Adapts the program to the kernel's types.
+    fn adapt(
+        &self,
+        linked: &mut Linked<'_>,
+        options: &LoadOptions,
+        types: &mut KernelTypes,
+        kernel: &mut dyn Bpf,
+    ) -> Result<Vec<Poisoned>, LoadError> {
+        let Some(Ok(btf)) = self.object().btf.as_ref().filter(|_| !linked.core.is_empty()) else {
+            return Ok(Vec::new());
+        };
+        let unresolved = |problem: String, hint: Option<&str>| {
+            LoadError::Unresolved(Box::new(Unresolved {
+                file: self.object().file.clone(),
+                section: self.section().to_owned(),
+                program: self.name().to_owned(),
+                problem,
+                hint: hint.map(str::to_owned),
+            }))
+        };
+        let applied = if core::needs_kernel(&linked.core) {
+            let mut targets = CoreTargets::new(options.btf.as_deref(), types, kernel)
+                .map_err(|problem| {
+                    let hint = "it is compiled to be adapted to the kernel's types (CO-RE); a kernel with \
+                                CONFIG_DEBUG_INFO_BTF has them, or give a file with them (`btf FILE`)";
+                    unresolved(problem, Some(hint).filter(|_| options.btf.is_none()))
+                })?;
+            core::apply(&linked.core, &mut linked.insns, btf, &mut targets)
+        } else {
+            core::apply(&linked.core, &mut linked.insns, btf, &mut core::NoTargets::new(btf))
+        };
+        applied.map_err(|(at, problem)| {
+            let place = self.source_line(linked, at).map_or(String::new(), |l| format!(", at {l}"));
+            unresolved(format!("{problem} (insn {at}{place})"), None)
+        })
     }
 
     /// Loads the object's type information. Never fails: programs run without it.
@@ -275,7 +331,8 @@ pub fn load_insns(
     options: &LoadOptions,
     kernel: &mut dyn Bpf,
 ) -> Result<Loaded, LoadError> {
-    let job = Job { file: "", section: "", program: name, license, version: 0, options };
+    let job =
+        Job { file: "", section: "", program: name, license, version: 0, poisoned: &[], options };
     let mut notes = Vec::new();
     let (fd, log) = job.load(insns, None, kernel, &mut notes, &|_| None)?;
     Ok(Loaded {

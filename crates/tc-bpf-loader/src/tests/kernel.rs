@@ -37,7 +37,8 @@ fn programs_of_all_objects_load() {
     if !usable() {
         return;
     }
-    let refused = ["reads_too_far", "needs_the_gpl", "look_shared", "with_pinned", "uses_jump"];
+    let refused =
+        ["reads_too_far", "needs_the_gpl", "look_shared", "with_pinned", "uses_jump", "uses_core"];
     let mut loaded = 0;
     for (name, data) in all_objects().iter().filter(|(name, _)| name.ends_with("-el.o")) {
         let object = ObjectSpec::parse(name, data).unwrap();
@@ -46,7 +47,10 @@ fn programs_of_all_objects_load() {
         {
             // Callbacks need type information; the pins of maps have tests of their own.
             let pins = object.maps().flatten().any(|m| m.pinning != Pinning::None);
-            if pins || (program.name() == "third" && !name.contains("-g-")) {
+            if pins
+                || name.starts_with("core_refused")
+                || (program.name() == "third" && (!name.contains("-g-") || name.contains("-gcc-")))
+            {
                 continue;
             }
             match program.load(&options(), &mut Kernel) {
@@ -73,7 +77,14 @@ fn tags_are_those_of_the_reference_loader() {
         return;
     }
     let mut compared = 0;
-    for name in ["drop-g-el.o", "btf_maps-g-el.o", "subprograms-g-el.o"] {
+    for name in [
+        "drop-g-el.o",
+        "btf_maps-g-el.o",
+        "subprograms-g-el.o",
+        "subprograms-gcc-g-el.o",
+        "core-g-el.o",
+        "core-c19-g-el.o",
+    ] {
         let object = object(name);
         let script = format!(
             "mount -t bpf bpf /sys/fs/bpf && bpftool prog loadall {} /sys/fs/bpf/x type classifier >&2 && \

@@ -12,7 +12,7 @@ use crate::{
 /// The objects of this machine's byte order, of all compilers.
 fn objects(stem: &str) -> Vec<ObjectSpec> {
     let order = if Endian::HOST == Endian::Big { "eb" } else { "el" };
-    ["g", "c19", "gcc"].iter().map(|c| object(&format!("{stem}-{c}-{order}.o"))).collect()
+    ["g", "c19-g", "gcc-g"].iter().map(|c| object(&format!("{stem}-{c}-{order}.o"))).collect()
 }
 
 fn options() -> LoadOptions {
