@@ -87,6 +87,14 @@ impl Insn {
     /// In `src` of [`LD_IMM64`](Self::LD_IMM64): the constant is a map's file descriptor.
     #[doc(alias = "BPF_PSEUDO_MAP_FD")]
     pub const PSEUDO_MAP_FD: u8 = 1;
+    /// In `src` of [`LD_IMM64`](Self::LD_IMM64): the first half is a map's file descriptor, the second an offset in its
+    /// first value.
+    #[doc(alias = "BPF_PSEUDO_MAP_VALUE")]
+    pub const PSEUDO_MAP_VALUE: u8 = 2;
+    /// In `src` of [`LD_IMM64`](Self::LD_IMM64): the first half is the BTF id of a variable or function of the kernel, the
+    /// second a descriptor of the BTF of a module, or 0.
+    #[doc(alias = "BPF_PSEUDO_BTF_ID")]
+    pub const PSEUDO_BTF_ID: u8 = 3;
     /// In `src` of [`LD_IMM64`](Self::LD_IMM64): the constant is a subprogram, relative to the next instruction.
     #[doc(alias = "BPF_PSEUDO_FUNC")]
     pub const PSEUDO_FUNC: u8 = 4;

@@ -3,7 +3,7 @@
 use std::fmt;
 
 /// Type of a map, uapi `enum bpf_map_type`. Unknown ones are passed to the kernel as they are.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[doc(alias = "bpf_map_type")]
 pub struct MapType(pub u32);
 

@@ -1,6 +1,10 @@
 //! From a program to a descriptor: type information, maps, instructions, in that order.
 
 mod error;
+mod externs;
+mod inflate;
+mod kconfig;
+mod symbols;
 mod types;
 mod verifier;
 
@@ -19,6 +23,7 @@ use crate::reloc::core::{self, Poisoned};
 use crate::spec::ProgramSpec;
 use crate::sys::{Bpf, Errno, Log, MapCreate, ProgBtf, ProgLoad};
 
+use externs::Externs;
 use types::{CoreTargets, KernelTypes};
 
 /// First size of the verifier's log buffer; most logs fit.
@@ -28,6 +33,10 @@ const LOG_SIZE: u32 = 1 << 20;
 const MAX_LOG_SIZE: u32 = 256 << 20;
 /// How often a load is tried that a signal interrupts.
 const ATTEMPTS: usize = 5;
+
+/// What to do when the kernel's types cannot be read.
+const NO_TYPES: &str = "it is compiled to be adapted to the kernel's types (CO-RE); a kernel with \
+    CONFIG_DEBUG_INFO_BTF has them, or give a file with them (`btf FILE`)";
 
 /// When to ask the verifier for its log.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -100,6 +109,8 @@ struct Job<'a> {
     version: u32,
     /// Instructions that must not be reached, as the kernel lacks what they need.
     poisoned: &'a [Poisoned],
+    /// BTF of modules, by the number that calls have.
+    fd_array: &'a [BorrowedFd<'a>],
     options: &'a LoadOptions,
 }
 
@@ -120,7 +131,8 @@ impl ProgramSpec<'_> {
             self.refuse_map_features(map)?;
         }
         let mut types = KernelTypes::default();
-        let poisoned = self.adapt(&mut linked, options, &mut types, kernel)?;
+        let mut externs = Externs::default();
+        let poisoned = self.adapt(&mut linked, options, &mut types, &mut externs, kernel)?;
         let mut notes = Vec::new();
         let btf = self.load_btf(&linked, kernel, &mut notes);
         let mut maps = Vec::with_capacity(linked.maps.len());
@@ -142,6 +154,7 @@ impl ProgramSpec<'_> {
                 insn.imm = fd.as_raw_fd();
             }
         }
+        let fd_array = externs.fd_array(&mut types, kernel);
         let job = Job {
             file: spec.file(),
             section: self.section(),
@@ -149,6 +162,7 @@ impl ProgramSpec<'_> {
             license: spec.license(),
             version: spec.version().unwrap_or(0),
             poisoned: &poisoned,
+            fd_array: &fd_array,
             options,
         };
         let source = |insn: usize| self.source_line(&linked, insn);
@@ -158,44 +172,55 @@ impl ProgramSpec<'_> {
             line_info: &linked.line_info,
         });
         let (fd, log) = job.load(&linked.insns, prog_btf, kernel, &mut notes, &source)?;
+        if let Some((fd, _)) = externs.kconfig {
+            maps.push((".kconfig".to_owned(), fd));
+        }
         Ok(Loaded { fd, name: kernel_name(self.name()), maps, log, notes })
     }
 
-    /// Adapts the program to the kernel's types.
+    /// Adapts the program to the kernel's types and gives it what it refers to there.
     fn adapt(
         &self,
         linked: &mut Linked<'_>,
         options: &LoadOptions,
         types: &mut KernelTypes,
+        externs: &mut Externs,
         kernel: &mut dyn Bpf,
     ) -> Result<Vec<Poisoned>, LoadError> {
-        let Some(Ok(btf)) = self.object().btf.as_ref().filter(|_| !linked.core.is_empty()) else {
-            return Ok(Vec::new());
-        };
-        let unresolved = |problem: String, hint: Option<&str>| {
-            LoadError::Unresolved(Box::new(Unresolved {
-                file: self.object().file.clone(),
-                section: self.section().to_owned(),
-                program: self.name().to_owned(),
-                problem,
-                hint: hint.map(str::to_owned),
-            }))
-        };
-        let applied = if core::needs_kernel(&linked.core) {
-            let mut targets = CoreTargets::new(options.btf.as_deref(), types, kernel)
-                .map_err(|problem| {
-                    let hint = "it is compiled to be adapted to the kernel's types (CO-RE); a kernel with \
-                                CONFIG_DEBUG_INFO_BTF has them, or give a file with them (`btf FILE`)";
-                    unresolved(problem, Some(hint).filter(|_| options.btf.is_none()))
-                })?;
-            core::apply(&linked.core, &mut linked.insns, btf, &mut targets)
-        } else {
-            core::apply(&linked.core, &mut linked.insns, btf, &mut core::NoTargets::new(btf))
-        };
-        applied.map_err(|(at, problem)| {
-            let place = self.source_line(linked, at).map_or(String::new(), |l| format!(", at {l}"));
-            unresolved(format!("{problem} (insn {at}{place})"), None)
-        })
+        let mut poisoned = Vec::new();
+        if let Some(Ok(btf)) = self.object().btf.as_ref().filter(|_| !linked.core.is_empty()) {
+            let applied = if core::needs_kernel(&linked.core) {
+                let mut targets =
+                    CoreTargets::new(options.btf.as_deref(), types, kernel).map_err(|problem| {
+                        self.unresolved(problem, options.btf.is_none().then_some(NO_TYPES))
+                    })?;
+                core::apply(&linked.core, &mut linked.insns, btf, &mut targets)
+            } else {
+                core::apply(&linked.core, &mut linked.insns, btf, &mut core::NoTargets::new(btf))
+            };
+            poisoned = applied.map_err(|e| self.unresolved_at(linked, &e))?;
+        }
+        let missing = externs
+            .resolve(self.object(), linked, types, kernel)
+            .map_err(|e| self.unresolved_at(linked, &e))?;
+        poisoned.extend(missing);
+        Ok(poisoned)
+    }
+
+    fn unresolved(&self, problem: String, hint: Option<&str>) -> LoadError {
+        LoadError::Unresolved(Box::new(Unresolved {
+            file: self.object().file.clone(),
+            section: self.section().to_owned(),
+            program: self.name().to_owned(),
+            problem,
+            hint: hint.map(str::to_owned),
+        }))
+    }
+
+    /// With the instruction that has the problem.
+    fn unresolved_at(&self, linked: &Linked<'_>, (at, problem): &(usize, String)) -> LoadError {
+        let line = self.source_line(linked, *at).map_or(String::new(), |l| format!(", at {l}"));
+        self.unresolved(format!("{problem}{line} (insn {at})"), None)
     }
 
     /// Refuses what the kernel would take but which would not do what the object means.
@@ -313,8 +338,16 @@ pub fn load_insns(
     options: &LoadOptions,
     kernel: &mut dyn Bpf,
 ) -> Result<Loaded, LoadError> {
-    let job =
-        Job { file: "", section: "", program: name, license, version: 0, poisoned: &[], options };
+    let job = Job {
+        file: "",
+        section: "",
+        program: name,
+        license,
+        version: 0,
+        poisoned: &[],
+        fd_array: &[],
+        options,
+    };
     let mut notes = Vec::new();
     let (fd, log) = job.load(insns, None, kernel, &mut notes, &|_| None)?;
     Ok(Loaded { fd, name: kernel_name(name), maps: Vec::new(), log, notes })
@@ -331,15 +364,14 @@ impl Job<'_> {
     ) -> Result<(OwnedFd, String), LoadError> {
         let name = kernel_name(self.program);
         let mut request = ProgLoad {
-            prog_type: self.options.prog_type,
-            insns,
-            license: self.license,
             name: &name,
             flags: self.options.flags,
             kern_version: self.version,
             ifindex: self.options.ifindex.unwrap_or(0),
             expected_attach_type: self.options.expected_attach_type,
             btf,
+            fd_array: self.fd_array,
+            ..ProgLoad::new(self.options.prog_type, insns, self.license)
         };
         let mut log = match self.options.log {
             LogMode::OnError => None,

@@ -301,6 +301,7 @@ impl Bpf for Kernel {
             .flat_map(|b| b.line_info)
             .map(|l: &LineInfo| [l.insn_off, l.file_name_off, l.line_off, l.line_col])
             .collect();
+        let fds: Vec<RawFd> = prog.fd_array.iter().map(|fd| fd.as_raw_fd()).collect();
         let mut attr = ProgLoadAttr {
             prog_type: prog.prog_type.0,
             insn_cnt: insns.len() as u32,
@@ -315,6 +316,9 @@ impl Bpf for Kernel {
             prog_ifindex: prog.ifindex,
             expected_attach_type: prog.expected_attach_type,
             prog_btf_fd: prog.btf.map_or(0, |b| b.fd.as_raw_fd() as u32),
+            attach_btf_id: prog.attach_btf_id,
+            attach_prog_fd: prog.attach_to.map_or(0, |fd| fd.as_raw_fd() as u32),
+            fd_array: if fds.is_empty() { 0 } else { address(&fds) },
             ..ProgLoadAttr::default()
         };
         if !funcs.is_empty() {
@@ -398,6 +402,36 @@ impl Bpf for Kernel {
         })
     }
 
+    fn map_update(
+        &mut self,
+        map: BorrowedFd<'_>,
+        key: &[u8],
+        value: &[u8],
+        flags: u64,
+    ) -> Result<(), Errno> {
+        #[repr(C)]
+        struct A {
+            fd: u32,
+            pad: u32,
+            key: u64,
+            value: u64,
+            flags: u64,
+        }
+        let mut a = A {
+            fd: map.as_raw_fd() as u32,
+            pad: 0,
+            key: address(key),
+            value: address(value),
+            flags,
+        };
+        // SAFETY: XXX
+        unsafe { bpf(2, &mut a).map(drop) }
+    }
+    fn map_freeze(&mut self, map: BorrowedFd<'_>) -> Result<(), Errno> {
+        let mut a = map.as_raw_fd() as u32;
+        // SAFETY: XXX
+        unsafe { bpf(22, &mut a).map(drop) }
+    }
     fn read_file(&mut self, path: &Path, max: u64) -> Result<Vec<u8>, Errno> {
         let errno = |e: std::io::Error| Errno(e.raw_os_error().unwrap_or(libc::EIO));
         let file = fs::File::open(path).map_err(errno)?;

@@ -264,6 +264,18 @@ impl Bpf for Fake {
         self.info.clone().ok_or(Errno::EINVAL)
     }
 
+    fn map_update(
+        &mut self,
+        _map: BorrowedFd<'_>,
+        _key: &[u8],
+        _value: &[u8],
+        _flags: u64,
+    ) -> Result<(), Errno> {
+        Ok(())
+    }
+    fn map_freeze(&mut self, _map: BorrowedFd<'_>) -> Result<(), Errno> {
+        Ok(())
+    }
     fn read_file(&mut self, path: &Path, max: u64) -> Result<Vec<u8>, Errno> {
         let bytes = self.files.get(path).ok_or(Errno::ENOENT)?;
         if bytes.len() as u64 > max { Err(Errno::EFBIG) } else { Ok(bytes.clone()) }

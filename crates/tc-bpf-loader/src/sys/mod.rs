@@ -50,6 +50,17 @@ pub trait Bpf {
     #[doc(alias = "BPF_OBJ_GET_INFO_BY_FD")]
     fn prog_info(&mut self, fd: BorrowedFd<'_>) -> Result<ProgInfo, Errno>;
 
+    /// XXX
+    fn map_update(
+        &mut self,
+        map: BorrowedFd<'_>,
+        key: &[u8],
+        value: &[u8],
+        flags: u64,
+    ) -> Result<(), Errno>;
+    /// XXX
+    fn map_freeze(&mut self, map: BorrowedFd<'_>) -> Result<(), Errno>;
+
     /// Reads a file of the running system of at most `max` bytes: `/sys/kernel/btf/vmlinux`, `/proc/kallsyms`.
     /// `EFBIG` if it has more.
     fn read_file(&mut self, path: &Path, max: u64) -> Result<Vec<u8>, Errno>;
@@ -139,7 +150,7 @@ pub struct ModuleBtf {
 }
 
 /// A map to create.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct MapCreate<'a> {
     /// Type.
@@ -186,6 +197,33 @@ pub struct ProgLoad<'a> {
     pub expected_attach_type: u32,
     /// Type information.
     pub btf: Option<ProgBtf<'a>>,
+    /// BTF of modules whose functions are called, by the number that calls have; the first one is not used.
+    pub fd_array: &'a [BorrowedFd<'a>],
+    /// BTF id of the function, hook or type that the program is for, 0 for none.
+    pub attach_btf_id: u32,
+    /// The program that this one is for, or the BTF of the module that `attach_btf_id` is of.
+    pub attach_to: Option<BorrowedFd<'a>>,
+}
+
+impl<'a> ProgLoad<'a> {
+    /// A program with nothing but type, instructions and license.
+    #[must_use]
+    pub fn new(prog_type: ProgType, insns: &'a [Insn], license: &'a str) -> Self {
+        ProgLoad {
+            prog_type,
+            insns,
+            license,
+            name: "",
+            flags: 0,
+            kern_version: 0,
+            ifindex: 0,
+            expected_attach_type: 0,
+            btf: None,
+            fd_array: &[],
+            attach_btf_id: 0,
+            attach_to: None,
+        }
+    }
 }
 
 /// Type information of a program.
