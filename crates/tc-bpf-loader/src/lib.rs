@@ -80,6 +80,7 @@ mod map;
 pub mod pin;
 mod prog;
 mod reloc;
+mod section;
 pub mod socket;
 mod spec;
 pub mod sys;
@@ -93,6 +94,7 @@ pub use load::{
 pub use map::{MapOrigin, MapSpec, MapType, Pinning};
 pub use prog::ProgType;
 pub use reloc::Linked;
+pub use section::SectionType;
 pub use spec::{ObjectSpec, ProgramSpec, Select};
 pub use sys::Errno;
 

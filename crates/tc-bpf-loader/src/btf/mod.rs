@@ -4,6 +4,7 @@
 
 pub(crate) mod ext;
 pub(crate) mod fixup;
+pub(crate) mod sanitise;
 
 use std::sync::Arc;
 

@@ -1,5 +1,7 @@
 //! From a program to a descriptor: type information, maps, instructions, in that order.
 
+mod attach;
+mod btf;
 mod error;
 mod externs;
 mod inflate;
@@ -10,6 +12,7 @@ mod verifier;
 
 use std::os::fd::{AsFd as _, AsRawFd as _, BorrowedFd, OwnedFd};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 pub use error::{LoadError, MapRefused, ProgRefused, Unresolved};
 
@@ -20,6 +23,7 @@ use crate::map::{MapSpec, MapType, Pinning};
 use crate::prog::ProgType;
 use crate::reloc::Linked;
 use crate::reloc::core::{self, Poisoned};
+use crate::section::SectionType;
 use crate::spec::ProgramSpec;
 use crate::sys::{Bpf, Errno, Log, MapCreate, ProgBtf, ProgLoad};
 
@@ -61,6 +65,11 @@ pub struct LoadOptions {
     pub ifindex: Option<u32>,
     /// `BPF_F_*` flags of program load, default 0.
     pub flags: u32,
+    /// The function, hook or tracepoint of the kernel that a program of type tracing or LSM is for, or the function of
+    /// another program that one of type ext replaces. Default `None`.
+    pub target: Option<String>,
+    /// The program that `target` is a function of; `None`, the default: it is the kernel's.
+    pub attach_to: Option<Arc<OwnedFd>>,
     /// Where the types are that the program is adapted to (CO-RE): a file of BTF or of ELF with a section `.BTF`.
     /// `None`, the default: the running kernel's own.
     pub btf: Option<PathBuf>,
@@ -77,9 +86,31 @@ impl LoadOptions {
             expected_attach_type: 0,
             ifindex: None,
             flags: 0,
+            target: None,
+            attach_to: None,
             btf: None,
             log: LogMode::OnError,
         }
+    }
+}
+
+impl LoadOptions {
+    /// As the name of the program's section says by convention; `None` for names that say nothing.
+    ///
+    /// ```
+    /// use tc_bpf_loader::{LoadOptions, ProgType};
+    ///
+    /// let options = LoadOptions::for_section("xdp.frags").unwrap();
+    /// assert_eq!(options.prog_type, ProgType::XDP);
+    /// ```
+    pub fn for_section(section: &str) -> Option<Self> {
+        let section = SectionType::of(section)?;
+        Some(LoadOptions {
+            expected_attach_type: section.expected_attach_type,
+            flags: section.flags,
+            target: section.target.map(str::to_owned),
+            ..LoadOptions::new(section.prog_type)
+        })
     }
 }
 
@@ -111,6 +142,7 @@ struct Job<'a> {
     poisoned: &'a [Poisoned],
     /// BTF of modules, by the number that calls have.
     fd_array: &'a [BorrowedFd<'a>],
+    target: attach::Target<'a>,
     options: &'a LoadOptions,
 }
 
@@ -154,6 +186,9 @@ impl ProgramSpec<'_> {
                 insn.imm = fd.as_raw_fd();
             }
         }
+        let mut targets = types.share();
+        let target = attach::target(options, &mut targets, kernel)
+            .map_err(|problem| self.unresolved(problem, None))?;
         let fd_array = externs.fd_array(&mut types, kernel);
         let job = Job {
             file: spec.file(),
@@ -163,6 +198,7 @@ impl ProgramSpec<'_> {
             version: spec.version().unwrap_or(0),
             poisoned: &poisoned,
             fd_array: &fd_array,
+            target,
             options,
         };
         let source = |insn: usize| self.source_line(&linked, insn);
@@ -268,8 +304,8 @@ impl ProgramSpec<'_> {
         notes: &mut Vec<String>,
     ) -> Option<OwnedFd> {
         let spec = self.object();
-        let btf = match spec.btf.as_ref()? {
-            Ok(btf) => btf,
+        let types = match spec.btf.as_ref()? {
+            Ok(types) => types,
             Err(fault) => {
                 notes.push(format!("type information not loaded: {}: {}", fault.at, fault.problem));
                 return None;
@@ -280,20 +316,8 @@ impl ProgramSpec<'_> {
         if linked.func_info.is_empty() && !wanted {
             return None;
         }
-        let bytes = fixup::for_kernel(btf, &spec.elf);
-        let errno = match kernel.btf_load(&bytes, None) {
-            Ok(fd) => return Some(fd),
-            Err(errno) => errno,
-        };
-        let mut log = Log::new(1, LOG_SIZE);
-        if let Ok(fd) = kernel.btf_load(&bytes, Some(&mut log)) {
-            return Some(fd);
-        }
-        let why = log.text.lines().rev().find(|l| !l.trim().is_empty()).unwrap_or_default();
-        notes.push(format!(
-            "type information not loaded, source lines are unavailable: {errno}: {why}"
-        ));
-        None
+        let bytes = fixup::for_kernel(types, &spec.elf);
+        btf::load(&bytes, kernel, notes)
     }
 
     /// File, line number and text of the source line that an instruction came from.
@@ -346,6 +370,7 @@ pub fn load_insns(
         version: 0,
         poisoned: &[],
         fd_array: &[],
+        target: attach::Target::default(),
         options,
     };
     let mut notes = Vec::new();
@@ -371,6 +396,8 @@ impl Job<'_> {
             expected_attach_type: self.options.expected_attach_type,
             btf,
             fd_array: self.fd_array,
+            attach_btf_id: self.target.btf_id,
+            attach_to: self.target.of,
             ..ProgLoad::new(self.options.prog_type, insns, self.license)
         };
         let mut log = match self.options.log {

@@ -44,6 +44,11 @@ pub(super) struct KernelTypes {
 }
 
 impl KernelTypes {
+    /// The same, for somebody else to hold on to.
+    pub(super) fn share(&self) -> KernelTypes {
+        KernelTypes { vmlinux: self.vmlinux.clone(), modules: None }
+    }
+
     /// The types of the kernel itself.
     pub(super) fn vmlinux(&mut self, kernel: &mut dyn Bpf) -> Result<Arc<Btf>, String> {
         self.vmlinux.get_or_insert_with(|| find_vmlinux(kernel)).clone()
@@ -75,7 +80,7 @@ impl KernelTypes {
 }
 
 impl KernelTypes {
-    /// Finds functions and variables by kind and name; what the kernel lacks, in its modules.
+    /// Finds functions, variables and names of types by kind and name; what the kernel lacks, in its modules.
     pub(super) fn find<'n>(
         &mut self,
         names: &[(u32, &'n str)],
@@ -102,7 +107,7 @@ fn search<'n>(
     names: &[(u32, &'n str)],
     found: &mut BTreeMap<(u32, &'n str), Found>,
 ) {
-    for ty in btf.iter().filter(|t| matches!(t.kind, kind::FUNC | kind::VAR)) {
+    for ty in btf.iter().filter(|t| matches!(t.kind, kind::FUNC | kind::VAR | kind::TYPEDEF)) {
         let name = btf.str_at(ty.name_off);
         let at = names.binary_search_by(|(k, n)| (*k, *n).cmp(&(ty.kind, name)));
         if let Some(wanted) = at.ok().and_then(|at| names.get(at)) {

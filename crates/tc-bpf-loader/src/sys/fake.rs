@@ -102,7 +102,7 @@ pub struct Fake {
     requests: Vec<Request>,
     progs: VecDeque<Refusal>,
     maps: VecDeque<Errno>,
-    btfs: VecDeque<Refusal>,
+    btfs: VecDeque<Option<Refusal>>,
     gets: VecDeque<Errno>,
     kind: Option<String>,
     info: Option<ProgInfo>,
@@ -139,7 +139,12 @@ impl Fake {
 
     /// Refuses the next BTF.
     pub fn refuse_btf(&mut self, errno: Errno, log: &str) {
-        self.btfs.push_back(Refusal { errno, log: log.to_owned(), true_size: None });
+        self.btfs.push_back(Some(Refusal { errno, log: log.to_owned(), true_size: None }));
+    }
+
+    /// Takes the next BTF, to refuse one after it.
+    pub fn grant_btf(&mut self) {
+        self.btfs.push_back(None);
     }
 
     /// Refuses the next path to be opened.
@@ -158,7 +163,7 @@ impl Fake {
         self.files.insert(path.into(), bytes.to_vec());
     }
 
-    /// Adds a module of the kernel with its type information.
+    /// Adds a module of the kernel with its type information, whose id is the number of modules so far plus one.
     pub fn add_module(&mut self, name: &str, btf: &[u8]) {
         self.modules.push((name.to_owned(), btf.to_vec()));
     }
@@ -237,7 +242,7 @@ impl Bpf for Fake {
     }
 
     fn btf_load(&mut self, btf: &[u8], log: Option<&mut Log>) -> Result<OwnedFd, Errno> {
-        let fd = Self::answer(self.btfs.pop_front(), log);
+        let fd = Self::answer(self.btfs.pop_front().flatten(), log);
         self.requests.push(Request::BtfLoad { fd: number(&fd), bytes: btf.to_vec() });
         fd
     }
@@ -288,6 +293,11 @@ impl Bpf for Fake {
                 Ok(ModuleBtf { name: name.clone(), fd: descriptor()?, bytes: bytes.clone() })
             })
             .collect()
+    }
+
+    fn btf_bytes(&mut self, id: u32) -> Result<Vec<u8>, Errno> {
+        let of_module = (id as usize).checked_sub(1).and_then(|n| self.modules.get(n));
+        of_module.map(|(_, bytes)| bytes.clone()).ok_or(Errno::ENOENT)
     }
 
     fn possible_cpus(&mut self) -> Result<u32, Errno> {

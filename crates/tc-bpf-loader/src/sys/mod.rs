@@ -69,6 +69,10 @@ pub trait Bpf {
     #[doc(alias = "BPF_BTF_GET_NEXT_ID")]
     fn module_btfs(&mut self) -> Result<Vec<ModuleBtf>, Errno>;
 
+    /// The type information of that id, of a program for example. Needs `CAP_SYS_ADMIN`.
+    #[doc(alias = "BPF_BTF_GET_FD_BY_ID")]
+    fn btf_bytes(&mut self, id: u32) -> Result<Vec<u8>, Errno>;
+
     /// Number of CPUs that may ever be online, the size of per-CPU arrays.
     fn possible_cpus(&mut self) -> Result<u32, Errno>;
 

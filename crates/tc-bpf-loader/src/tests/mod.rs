@@ -1,6 +1,7 @@
 //! Tests over the objects in `testdata/`, whose sources and Makefile lie beside them.
 
 mod asm;
+mod btf;
 mod classic_kernel;
 mod core;
 mod damage;
