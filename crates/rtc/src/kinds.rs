@@ -75,6 +75,18 @@ pub trait Resolved {
     fn notes(&self) -> &str {
         ""
     }
+
+    /// Takes back what was pinned for them, as the kernel did not take them.
+    fn undo(&self, _env: &mut dyn Env) {}
+    /// What is to be said once the kernel has taken it: lines of our own, for standard error.
+    fn advice(&self) -> String {
+        String::new()
+    }
+
+    /// What is wrong with it, if that is known, should the kernel call it invalid without saying more.
+    fn suspicion(&self) -> Option<String> {
+        None
+    }
 }
 
 /// What the options are for.

@@ -1,8 +1,8 @@
 /* What a program refers to that the kernel has: its configuration, variables and functions. */
 #include "bpf.h"
 
-#define KCONFIG SEC(".kconfig")
-#define KSYM SEC(".ksyms")
+#define KCONFIG __attribute__((section(".kconfig")))
+#define KSYM __attribute__((section(".ksyms")))
 #define WEAK __attribute__((weak))
 
 enum libbpf_tristate { TRI_NO, TRI_YES, TRI_MODULE };

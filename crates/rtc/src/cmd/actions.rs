@@ -13,6 +13,7 @@ use super::show::{terminated, unencodable};
 use super::{Modify, Session, Step, unknown_command};
 use crate::action::{self, Actions, List};
 use crate::args::{Args, Marks, abbreviates};
+use crate::env::Env;
 use crate::error::Error;
 use crate::kinds::{self, Show, Target};
 use crate::out::Out;
@@ -65,6 +66,29 @@ impl Command {
         kinds.sort_unstable();
         kinds.dedup();
         kinds
+    }
+
+    /// Takes back what was pinned for it.
+    pub(super) fn undo(&self, env: &mut dyn Env) {
+        if let Self::Make(_, actions) = self {
+            actions.undo(env);
+        }
+    }
+
+    /// What is to be said once the kernel has taken them.
+    pub(super) fn advice(&self) -> String {
+        match self {
+            Self::Make(_, actions) => actions.advice(),
+            _ => String::new(),
+        }
+    }
+
+    /// What is wrong with the actions, if that is known.
+    pub(super) fn suspicion(&self) -> Option<String> {
+        match self {
+            Self::Make(_, actions) => actions.suspicion(),
+            _ => None,
+        }
     }
 
     /// What tc says after the kernel's refusal, and the status.

@@ -75,7 +75,11 @@ impl Modify {
         outcome: Result<Ack, ClientError>,
         session: &mut Session<'_>,
     ) -> Result<(), Error> {
-        let ack = outcome.map_err(|e| self.explain(&e, session))?;
+        let ack = outcome.map_err(|e| {
+            self.undo(session);
+            self.explain(&e, session)
+        })?;
+        session.complain(&self.advice());
         if let Some(warning) = ack.warning.as_ref().and_then(|w| sentence("Warning", w)) {
             session.complain(&warning);
         }
@@ -88,6 +92,16 @@ impl Modify {
             });
         }
         Ok(())
+    }
+
+    /// Takes back what was pinned for a command that failed.
+    fn undo(&self, session: &mut Session<'_>) {
+        if let Some(options) = &self.options {
+            options.undo(session.env);
+        }
+        if let Change::Actions(command) = &self.change {
+            command.undo(session.env);
+        }
     }
 
     fn explain(&self, e: &ClientError, session: &mut Session<'_>) -> Error {
@@ -103,9 +117,28 @@ impl Modify {
         if let Some(word) = e.kernel().and_then(|k| self.blame(k)) {
             error = error.at(word..word + 1);
         }
+        if e.errno() == Some(libc::EINVAL) {
+            error = self.suspicion().into_iter().fold(error, Error::hint);
+        }
         match hint::find(self, e, &mut *session.env) {
             Some(hint) => error.hint(hint),
             None => error,
+        }
+    }
+
+    /// What is to be said of what was sent, now that the kernel has taken it.
+    fn advice(&self) -> String {
+        match &self.change {
+            Change::Actions(command) => command.advice(),
+            _ => self.options.as_ref().map(|options| options.advice()).unwrap_or_default(),
+        }
+    }
+
+    /// What is wrong with what was sent, when the kernel says no more than that it is invalid.
+    fn suspicion(&self) -> Option<String> {
+        match &self.change {
+            Change::Actions(command) => command.suspicion(),
+            _ => self.options.as_ref()?.suspicion(),
         }
     }
 

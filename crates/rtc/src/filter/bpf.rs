@@ -14,7 +14,7 @@ use tc_proto::{DecodeError, EncodeError, Handle, Kind, Options};
 
 use super::acts::{self, Acts, ReadyActs};
 use super::bpf_source::{self as source, ReadyProgram, Source};
-use super::{add_flag, classid};
+use super::{add_flag, classic, classid};
 use crate::args::{Args, abbreviates};
 use crate::env::Env;
 use crate::error::Error;
@@ -34,6 +34,10 @@ SOURCE is one of:
       classic BPF, all numbers decimal
   bytecode-file FILE
       the same from a file, one instruction a line or separated by commas
+  asm 'INSTRUCTION; ...'
+      classic BPF in the assembler's language; \"rtc bpf help\" tells more of it
+  asm-file FILE
+      the same from a file, where a semicolon begins a comment
 
 direct-action (da) makes the program's result the verdict; CLASSID is hexadecimal.
 ";
@@ -70,6 +74,8 @@ impl FilterKind for Bpf {
             "object-pinned",
             "bytecode",
             "bytecode-file",
+            "asm",
+            "asm-file",
             "direct-action",
             "skip_hw",
             "skip_sw",
@@ -160,7 +166,8 @@ impl Pending for Words {
         let ifindex = u32::try_from(target.ifindex).ok().filter(|_| in_hardware_only);
         let program =
             self.source.map(|s| source::resolve(s, &source::FILTER, ifindex, env)).transpose()?;
-        let acts = self.acts.resolve(env, target)?;
+        let acts = self.acts.resolve(env, target);
+        let acts = acts.inspect_err(|_| program.iter().for_each(|p| p.undo(env)))?;
         let mut notes = match &program {
             Some(ReadyProgram::Extended { log, .. }) => log.clone(),
             _ => String::new(),
@@ -199,7 +206,7 @@ impl Resolved for Ready {
             ..Wire::default()
         };
         match &self.program {
-            Some(ReadyProgram::Classic(insns)) => {
+            Some(ReadyProgram::Classic(insns, _)) => {
                 wire.program = Some(Program::Classic(insns.clone()));
             }
             Some(ReadyProgram::Extended { fd, name, .. }) => {
@@ -214,6 +221,29 @@ impl Resolved for Ready {
 
     fn notes(&self) -> &str {
         &self.notes
+    }
+
+    fn undo(&self, env: &mut dyn Env) {
+        self.program.iter().for_each(|program| program.undo(env));
+        self.acts.undo(env);
+    }
+
+    fn advice(&self) -> String {
+        let mut said = self.acts.advice();
+        if let Some(ReadyProgram::Classic(insns, notes)) = &self.program {
+            said.push_str(notes);
+            let acts = !self.acts.is_empty();
+            said.push_str(&classic::advise_filter(insns, self.classid, acts));
+        }
+        said
+    }
+
+    fn suspicion(&self) -> Option<String> {
+        match &self.program {
+            Some(ReadyProgram::Classic(insns, _)) => classic::suspicion(insns),
+            _ => None,
+        }
+        .or_else(|| self.acts.suspicion())
     }
 }
 

@@ -215,7 +215,7 @@ impl Btf {
     }
 
     /// Bytes of names, with those of the base.
-    fn strings_len(&self) -> u32 {
+    pub(crate) fn strings_len(&self) -> u32 {
         let before = self.base.as_ref().map_or(0, |b| b.strings_len());
         before.saturating_add(self.strings.len() as u32)
     }

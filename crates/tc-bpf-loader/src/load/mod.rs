@@ -6,26 +6,32 @@ mod error;
 mod externs;
 mod inflate;
 mod kconfig;
+mod maps;
+mod places;
+mod plan;
 mod symbols;
 mod types;
 mod verifier;
 
-use std::os::fd::{AsFd as _, AsRawFd as _, BorrowedFd, OwnedFd};
+use std::collections::BTreeMap;
+use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-pub use error::{LoadError, MapRefused, ProgRefused, Unresolved};
+pub use error::{LoadError, MapRefused, PinRefused, ProgRefused, Unresolved};
+pub use places::{Made, Places};
 
 use crate::btf::fixup;
 use crate::error::ObjectError;
 use crate::insn::{Endian, Insn};
-use crate::map::{MapSpec, MapType, Pinning};
 use crate::prog::ProgType;
 use crate::reloc::Linked;
 use crate::reloc::core::{self, Poisoned};
 use crate::section::SectionType;
 use crate::spec::ProgramSpec;
-use crate::sys::{Bpf, Errno, Log, MapCreate, ProgBtf, ProgLoad};
+use crate::sys::{Bpf, Errno, Log, ProgBtf, ProgLoad};
+use maps::Maker;
+use plan::Plan;
 
 use externs::Externs;
 use types::{CoreTargets, KernelTypes};
@@ -75,6 +81,8 @@ pub struct LoadOptions {
     pub btf: Option<PathBuf>,
     /// When to ask for a log.
     pub log: LogMode,
+    /// Where maps are pinned that ask for it.
+    pub places: Places,
 }
 
 impl LoadOptions {
@@ -90,6 +98,7 @@ impl LoadOptions {
             attach_to: None,
             btf: None,
             log: LogMode::OnError,
+            places: Places::default(),
         }
     }
 }
@@ -122,13 +131,18 @@ pub struct Loaded {
     pub fd: OwnedFd,
     /// The name it was given, at most 15 bytes.
     pub name: String,
-    /// The maps it uses, by their names in the object. The program keeps them alive; the descriptors are there to
-    /// fill and read them.
+    /// The maps it uses and those that are pinned, by their names in the object. The program keeps them alive; the
+    /// descriptors are there to fill and read them.
     pub maps: Vec<(String, OwnedFd)>,
     /// The verifier's log; empty unless [`LogMode::Always`] was asked for.
     pub log: String,
     /// What was left out without harm, such as type information that the kernel refused.
     pub notes: Vec<String>,
+    /// Program arrays that the object fills and that nothing pins: the kernel empties such an array once the last
+    /// descriptor of it is closed, whatever programs use it, and tail calls then do nothing.
+    pub emptied_on_close: Vec<String>,
+    /// What was pinned and made for that, to be [taken back](Made::undo) if what the program is for fails.
+    pub made: Made,
 }
 
 /// What all loads have in common, from an object or not.
@@ -147,71 +161,129 @@ struct Job<'a> {
 }
 
 impl ProgramSpec<'_> {
-    /// Creates the maps that the program uses and loads it.
+    /// Creates the maps that the program uses, and programs for their slots, and loads it.
+    ///
+    /// Maps that are to be pinned are looked for first, and used if they are as the object wants them. What the object
+    /// does not refer to is not created, unless it is to be pinned.
     ///
     /// # Errors
-    /// [`LoadError::Object`] before anything is asked of the kernel, [`LoadError::Map`] and [`LoadError::Program`] for
-    /// what the kernel refuses. On error nothing is left behind.
+    /// [`LoadError::Object`] before anything is asked of the kernel, [`LoadError::Map`], [`LoadError::Pin`] and
+    /// [`LoadError::Program`] for what the kernel refuses. On error nothing is left behind.
     pub fn load(&self, options: &LoadOptions, kernel: &mut dyn Bpf) -> Result<Loaded, LoadError> {
+        let mut made = Made::default();
+        match self.load_noting(options, kernel, &mut made) {
+            Ok(loaded) => Ok(Loaded { made, ..loaded }),
+            Err(e) => {
+                made.undo(kernel);
+                Err(e)
+            }
+        }
+    }
+
+    fn load_noting(
+        &self,
+        options: &LoadOptions,
+        kernel: &mut dyn Bpf,
+        made: &mut Made,
+    ) -> Result<Loaded, LoadError> {
         let spec = self.object();
         if spec.endian() != Endian::HOST {
             let file = spec.file.clone();
             return Err(ObjectError::ForeignByteOrder { file, object: spec.endian() }.into());
         }
-        let mut linked = self.link()?;
-        for map in &linked.maps {
-            self.refuse_map_features(map)?;
-        }
+        let mut plan = Plan::of(*self)?;
         let mut types = KernelTypes::default();
         let mut externs = Externs::default();
-        let poisoned = self.adapt(&mut linked, options, &mut types, &mut externs, kernel)?;
+        let mut poisoned = Vec::with_capacity(plan.programs.len());
+        for (program, linked) in &mut plan.programs {
+            poisoned.push(program.adapt(linked, options, &mut types, &mut externs, kernel)?);
+        }
         let mut notes = Vec::new();
-        let btf = self.load_btf(&linked, kernel, &mut notes);
-        let mut maps = Vec::with_capacity(linked.maps.len());
-        for map in &linked.maps {
-            let fd =
-                create_map(map, btf.as_ref(), options, kernel).map_err(|(errno, request)| {
-                    LoadError::Map(Box::new(MapRefused::new(
-                        errno,
-                        spec.file(),
-                        map,
-                        request,
-                        kernel,
-                    )))
-                })?;
-            maps.push((map.name.clone(), fd));
+        let btf = if plan.wants_btf() { self.load_btf(kernel, &mut notes) } else { None };
+        let mut maker = Maker {
+            spec,
+            btf: btf.as_ref().map(OwnedFd::as_fd),
+            ifindex: options.ifindex.unwrap_or(0),
+            places: &options.places,
+            made,
+            notes: &mut notes,
+            kernel,
+            fds: BTreeMap::new(),
+        };
+        for index in &plan.maps {
+            maker.need(*index)?;
         }
-        for (at, slot) in &linked.map_refs {
-            if let (Some(insn), Some((_, fd))) = (linked.insns.get_mut(*at), maps.get(*slot)) {
-                insn.imm = fd.as_raw_fd();
-            }
+        maker.put_maps(&plan.maps)?;
+        // The programs of slots, then the one that is meant, which comes first in the plan.
+        let mut programs = BTreeMap::new();
+        let mut log = String::new();
+        for ((program, linked), poisoned) in plan.programs.iter_mut().zip(&poisoned).rev() {
+            maker.put_descriptors(linked);
+            let kernel = &mut *maker.kernel;
+            let btf = btf.as_ref();
+            let known = (&mut types, &externs, options);
+            let (fd, text) =
+                program.load_linked(linked, poisoned, btf, known, kernel, maker.notes)?;
+            programs.insert(program.index(), fd);
+            log = text;
         }
+        let emptied_on_close = maker.put_programs(&plan.maps, &programs)?;
+        let mut fds = maker.fds;
+        let named = |index: usize| {
+            let name = spec.maps.get(index).map(|m| m.name.clone()).unwrap_or_default();
+            Some((name, fds.remove(&index)?))
+        };
+        let mut maps: Vec<_> = plan.maps.iter().copied().filter_map(named).collect();
+        maps.extend(externs.kconfig.map(|(fd, _)| (".kconfig".to_owned(), fd)));
+        let Some(fd) = programs.remove(&self.index()) else {
+            // Cannot be: it is in the plan.
+            return Err(spec.unsupported(Some(self.name()), "it is not there".to_owned()).into());
+        };
+        Ok(Loaded {
+            fd,
+            name: kernel_name(self.name()),
+            maps,
+            log,
+            notes,
+            emptied_on_close,
+            made: Made::default(),
+        })
+    }
+
+    /// Loads one program whose maps are at hand.
+    fn load_linked(
+        &self,
+        linked: &Linked<'_>,
+        poisoned: &[Poisoned],
+        btf: Option<&OwnedFd>,
+        known: (&mut KernelTypes, &Externs, &LoadOptions),
+        kernel: &mut dyn Bpf,
+        notes: &mut Vec<String>,
+    ) -> Result<(OwnedFd, String), LoadError> {
+        let spec = self.object();
+        let (types, externs, options) = known;
         let mut targets = types.share();
         let target = attach::target(options, &mut targets, kernel)
             .map_err(|problem| self.unresolved(problem, None))?;
-        let fd_array = externs.fd_array(&mut types, kernel);
+        let fd_array = externs.fd_array(types, kernel);
         let job = Job {
             file: spec.file(),
             section: self.section(),
             program: self.name(),
             license: spec.license(),
             version: spec.version().unwrap_or(0),
-            poisoned: &poisoned,
+            poisoned,
             fd_array: &fd_array,
             target,
             options,
         };
-        let source = |insn: usize| self.source_line(&linked, insn);
-        let prog_btf = btf.as_ref().filter(|_| !linked.func_info.is_empty()).map(|fd| ProgBtf {
+        let source = |insn: usize| self.source_line(linked, insn);
+        let prog_btf = btf.filter(|_| !linked.func_info.is_empty()).map(|fd| ProgBtf {
             fd: fd.as_fd(),
             func_info: &linked.func_info,
             line_info: &linked.line_info,
         });
-        let (fd, log) = job.load(&linked.insns, prog_btf, kernel, &mut notes, &source)?;
-        if let Some((fd, _)) = externs.kconfig {
-            maps.push((".kconfig".to_owned(), fd));
-        }
-        Ok(Loaded { fd, name: kernel_name(self.name()), maps, log, notes })
+        job.load(&linked.insns, prog_btf, kernel, notes, &source)
     }
 
     /// Adapts the program to the kernel's types and gives it what it refers to there.
@@ -259,50 +331,8 @@ impl ProgramSpec<'_> {
         self.unresolved(format!("{problem}{line} (insn {at})"), None)
     }
 
-    /// Refuses what the kernel would take but which would not do what the object means.
-    fn refuse_map_features(&self, map: &MapSpec) -> Result<(), ObjectError> {
-        let name = &map.name;
-        let place = match map.pinning {
-            Pinning::None => None,
-            Pinning::Object => Some("for its object".to_owned()),
-            Pinning::Global => Some("for all objects".to_owned()),
-            Pinning::ByName => Some("by name".to_owned()),
-            Pinning::Custom(n) => Some(format!("in place {n} of /etc/iproute2/bpf_pinning")),
-        };
-        let spec = self.object();
-        let refuse = |what: String| Err(spec.unsupported(Some(self.name()), what));
-        if let Some(place) = place {
-            return refuse(format!(
-                "map `{name}` asks to be pinned {place}, which this loader does not do"
-            ));
-        }
-        if matches!(map.map_type, MapType::ARRAY_OF_MAPS | MapType::HASH_OF_MAPS) {
-            return refuse(format!(
-                "map `{name}` holds maps ({}), which this loader does not create",
-                map.map_type
-            ));
-        }
-        if map.map_type == MapType::PROG_ARRAY && map.id != 0 {
-            let slot = spec.sections().find(|s| tail_call_id(s) == Some(map.id));
-            if let Some(section) = slot {
-                return refuse(format!(
-                    "section `{section}` belongs into the program array `{name}` (id {}), which this loader does \
-                     not fill",
-                    map.id
-                ));
-            }
-        }
-        Ok(())
-    }
-
-    /// Loads the object's type information if the program or a map of it has a use for it. Never fails: programs run
-    /// without it.
-    fn load_btf(
-        &self,
-        linked: &Linked<'_>,
-        kernel: &mut dyn Bpf,
-        notes: &mut Vec<String>,
-    ) -> Option<OwnedFd> {
+    /// Loads the object's type information. Never fails: programs run without it.
+    fn load_btf(&self, kernel: &mut dyn Bpf, notes: &mut Vec<String>) -> Option<OwnedFd> {
         let spec = self.object();
         let types = match spec.btf.as_ref()? {
             Ok(types) => types,
@@ -311,11 +341,6 @@ impl ProgramSpec<'_> {
                 return None;
             }
         };
-        let wanted =
-            linked.maps.iter().any(|m| m.key_type_id.is_some() || m.value_type_id.is_some());
-        if linked.func_info.is_empty() && !wanted {
-            return None;
-        }
         let bytes = fixup::for_kernel(types, &spec.elf);
         btf::load(&bytes, kernel, notes)
     }
@@ -332,13 +357,6 @@ impl ProgramSpec<'_> {
         let text = btf.text_at(line.line_off).replace(char::is_control, " ");
         Some(format!("{file}:{} `{}`", line.line_col >> 10, text.trim()))
     }
-}
-
-/// `N` of a section named `N/M`, iproute2's way to say where in which program array a program goes.
-fn tail_call_id(section: &str) -> Option<u32> {
-    let (id, slot) = section.split_once('/')?;
-    slot.parse::<u32>().ok()?;
-    id.parse().ok()
 }
 
 /// Loads instructions that come from no object. `name` and `license` may be empty.
@@ -375,7 +393,15 @@ pub fn load_insns(
     };
     let mut notes = Vec::new();
     let (fd, log) = job.load(insns, None, kernel, &mut notes, &|_| None)?;
-    Ok(Loaded { fd, name: kernel_name(name), maps: Vec::new(), log, notes })
+    Ok(Loaded {
+        fd,
+        name: kernel_name(name),
+        maps: Vec::new(),
+        log,
+        notes,
+        emptied_on_close: Vec::new(),
+        made: Made::default(),
+    })
 }
 
 impl Job<'_> {
@@ -464,47 +490,6 @@ fn attempt(
         }
     }
     result
-}
-
-/// Creates a map, with type information if the kernel takes it. On failure also what was asked for.
-fn create_map(
-    map: &MapSpec,
-    btf: Option<&OwnedFd>,
-    options: &LoadOptions,
-    kernel: &mut dyn Bpf,
-) -> Result<OwnedFd, (Errno, String)> {
-    let name = kernel_name(&map.name);
-    let mut max_entries = map.max_entries;
-    if map.map_type == MapType::PERF_EVENT_ARRAY && max_entries == 0 {
-        max_entries = kernel.possible_cpus().map_err(|e| {
-            (e, "the number of CPUs, from /sys/devices/system/cpu/possible".to_owned())
-        })?;
-    }
-    if matches!(map.map_type, MapType::RINGBUF | MapType::USER_RINGBUF) && max_entries > 0 {
-        max_entries =
-            max_entries.max(kernel.page_size()).checked_next_power_of_two().unwrap_or(max_entries);
-    }
-    let btf: Option<(BorrowedFd<'_>, u32, u32)> = btf
-        .filter(|_| map.map_type.takes_btf() && map.value_type_id.is_some())
-        .map(|fd| (fd.as_fd(), map.key_type_id.unwrap_or(0), map.value_type_id.unwrap_or(0)));
-    let mut request = MapCreate {
-        map_type: map.map_type,
-        key_size: map.key_size,
-        value_size: map.value_size,
-        max_entries,
-        flags: map.flags,
-        numa_node: map.numa_node.unwrap_or(0),
-        name: &name,
-        ifindex: options.ifindex.unwrap_or(0),
-        map_extra: map.map_extra.unwrap_or(0),
-        btf,
-    };
-    let mut result = kernel.map_create(&request);
-    if request.btf.is_some() && matches!(result, Err(Errno::EINVAL | Errno::ENOTSUPP)) {
-        request.btf = None;
-        result = kernel.map_create(&request);
-    }
-    result.map_err(|errno| (errno, map.to_string()))
 }
 
 /// A name as the kernel takes it: 15 letters, digits, `_` or `.`.

@@ -22,11 +22,14 @@ const MAX_INSNS: usize = 1_000_000;
 #[non_exhaustive]
 pub struct Linked<'a> {
     /// The program and the functions it calls, the program first. Loads of map addresses have
-    /// [`Insn::PSEUDO_MAP_FD`] set and zero where the descriptor goes.
+    /// [`Insn::PSEUDO_MAP_FD`] set and zero where the descriptor goes, those of variables' addresses
+    /// [`Insn::PSEUDO_MAP_VALUE`] and the offset in the second half.
     pub insns: Vec<Insn>,
     /// Maps that the program refers to, in order of first reference.
     pub maps: Vec<&'a MapSpec>,
-    /// Instructions that load a map's address: index of the first of the two, and index in `maps`.
+    /// Index of each of `maps` in the object's.
+    pub(crate) map_indices: Vec<usize>,
+    /// Instructions that load a map's address, or that of a variable in it: index of the first of the two, and index in `maps`.
     pub map_refs: Vec<(usize, usize)>,
     /// Type of each function, empty if the object doesn't tell all of them.
     pub func_info: Vec<FuncInfo>,
@@ -43,7 +46,7 @@ impl<'a> ProgramSpec<'a> {
     ///
     /// # Errors
     /// [`ObjectError::Malformed`] for references that cannot be, [`ObjectError::Unsupported`] for what this loader
-    /// lacks: global data, symbols of the kernel.
+    /// lacks: symbols of the kernel.
     pub fn link(&self) -> Result<Linked<'a>, ObjectError> {
         let mut linker = Linker {
             spec: self.spec,
@@ -51,6 +54,7 @@ impl<'a> ProgramSpec<'a> {
             out: Linked {
                 insns: Vec::new(),
                 maps: Vec::new(),
+                map_indices: Vec::new(),
                 map_refs: Vec::new(),
                 func_info: Vec::new(),
                 line_info: Vec::new(),

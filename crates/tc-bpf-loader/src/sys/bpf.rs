@@ -97,18 +97,18 @@ struct BtfLoadAttr {
 
 #[repr(C)]
 #[derive(Default)]
-struct ObjGetAttr {
-    pathname: u64,
-    bpf_fd: u32,
-    file_flags: u32,
+pub(super) struct ObjGetAttr {
+    pub(super) pathname: u64,
+    pub(super) bpf_fd: u32,
+    pub(super) file_flags: u32,
 }
 
 #[repr(C)]
 #[derive(Default)]
-struct InfoAttr {
-    bpf_fd: u32,
-    info_len: u32,
-    info: u64,
+pub(super) struct InfoAttr {
+    pub(super) bpf_fd: u32,
+    pub(super) info_len: u32,
+    pub(super) info: u64,
 }
 
 /// The start of `struct bpf_prog_info`; the rest is not asked for.
@@ -154,10 +154,10 @@ struct BtfInfo {
 /// `BPF_*_GET_FD_BY_ID` and `BPF_*_GET_NEXT_ID`.
 #[repr(C)]
 #[derive(Default)]
-struct ByIdAttr {
-    id: u32,
-    next_id: u32,
-    open_flags: u32,
+pub(super) struct ByIdAttr {
+    pub(super) id: u32,
+    pub(super) next_id: u32,
+    pub(super) open_flags: u32,
 }
 
 // No padding: every byte that the kernel reads is written.
@@ -177,7 +177,7 @@ const _: () = {
 /// # Safety
 /// `attr` must be the structure of that command, and the pointers in it must point to as many bytes as the lengths
 /// beside them say: readable, and writable where the kernel answers.
-unsafe fn bpf<T>(command: libc::c_long, attr: &mut T) -> Result<RawFd, Errno> {
+pub(super) unsafe fn bpf<T>(command: libc::c_long, attr: &mut T) -> Result<RawFd, Errno> {
     // SAFETY: attr is valid for its size; what it points to is the caller's promise.
     let result =
         unsafe { libc::syscall(libc::SYS_bpf, command, std::ptr::from_mut(attr), size_of::<T>()) };
@@ -188,7 +188,7 @@ unsafe fn bpf<T>(command: libc::c_long, attr: &mut T) -> Result<RawFd, Errno> {
 ///
 /// # Safety
 /// Nobody else owns `fd`.
-unsafe fn own(fd: RawFd) -> Result<OwnedFd, Errno> {
+pub(super) unsafe fn own(fd: RawFd) -> Result<OwnedFd, Errno> {
     // SAFETY: the caller's promise; the kernel returned it, so it is open.
     let fd = unsafe { OwnedFd::from_raw_fd(fd) };
     if fd.as_raw_fd() > 2 {
@@ -287,6 +287,7 @@ impl Bpf for Kernel {
             btf_key_type_id: key,
             btf_value_type_id: value,
             map_extra: map.map_extra,
+            inner_map_fd: map.inner.map_or(0, |fd| fd.as_raw_fd() as u32),
             ..MapCreateAttr::default()
         };
         // SAFETY: the structure of this command has no pointers; the descriptor returned is ours.
@@ -314,7 +315,7 @@ impl Bpf for Kernel {
             .flat_map(|b| b.line_info)
             .map(|l: &LineInfo| [l.insn_off, l.file_name_off, l.line_off, l.line_col])
             .collect();
-        let fds: Vec<RawFd> = prog.fd_array.iter().map(|fd| fd.as_raw_fd()).collect();
+        let fds: Vec<RawFd> = prog.fd_array.iter().map(BorrowedFd::as_raw_fd).collect();
         let mut attr = ProgLoadAttr {
             prog_type: prog.prog_type.0,
             insn_cnt: insns.len() as u32,
@@ -415,36 +416,6 @@ impl Bpf for Kernel {
         })
     }
 
-    fn map_update(
-        &mut self,
-        map: BorrowedFd<'_>,
-        key: &[u8],
-        value: &[u8],
-        flags: u64,
-    ) -> Result<(), Errno> {
-        #[repr(C)]
-        struct A {
-            fd: u32,
-            pad: u32,
-            key: u64,
-            value: u64,
-            flags: u64,
-        }
-        let mut a = A {
-            fd: map.as_raw_fd() as u32,
-            pad: 0,
-            key: address(key),
-            value: address(value),
-            flags,
-        };
-        // SAFETY: XXX
-        unsafe { bpf(2, &mut a).map(drop) }
-    }
-    fn map_freeze(&mut self, map: BorrowedFd<'_>) -> Result<(), Errno> {
-        let mut a = map.as_raw_fd() as u32;
-        // SAFETY: XXX
-        unsafe { bpf(22, &mut a).map(drop) }
-    }
     fn read_file(&mut self, path: &Path, max: u64) -> Result<Vec<u8>, Errno> {
         let errno = |e: std::io::Error| Errno(e.raw_os_error().unwrap_or(libc::EIO));
         let file = fs::File::open(path).map_err(errno)?;

@@ -5,6 +5,12 @@
 #[expect(unsafe_code, reason = "the bpf system call takes pointers in a structure")]
 mod bpf;
 mod fake;
+mod fake_ops;
+#[expect(unsafe_code, reason = "control messages are raw memory")]
+pub mod fds;
+#[expect(unsafe_code, reason = "the bpf system call takes pointers in a structure")]
+mod kernel_ops;
+mod ops;
 #[expect(unsafe_code, reason = "options of sockets take pointers")]
 pub(crate) mod socket;
 
@@ -15,6 +21,8 @@ use std::path::Path;
 
 pub use bpf::Kernel;
 pub use fake::{Fake, Request};
+pub use fake_ops::FakeMap;
+pub use ops::{Batch, Cursor, MapInfo, MapOps, PinOps};
 
 use crate::btf::ext::{FuncInfo, LineInfo};
 use crate::insn::Insn;
@@ -22,7 +30,7 @@ use crate::map::MapType;
 use crate::prog::ProgType;
 
 /// What the loader asks of the kernel. Descriptors are never 0, 1 or 2: in bpf(2), descriptor 0 often means "none".
-pub trait Bpf {
+pub trait Bpf: MapOps + PinOps {
     /// Creates a map.
     #[doc(alias = "BPF_MAP_CREATE")]
     fn map_create(&mut self, map: &MapCreate<'_>) -> Result<OwnedFd, Errno>;
@@ -49,17 +57,6 @@ pub trait Bpf {
     /// Describes a program.
     #[doc(alias = "BPF_OBJ_GET_INFO_BY_FD")]
     fn prog_info(&mut self, fd: BorrowedFd<'_>) -> Result<ProgInfo, Errno>;
-
-    /// XXX
-    fn map_update(
-        &mut self,
-        map: BorrowedFd<'_>,
-        key: &[u8],
-        value: &[u8],
-        flags: u64,
-    ) -> Result<(), Errno>;
-    /// XXX
-    fn map_freeze(&mut self, map: BorrowedFd<'_>) -> Result<(), Errno>;
 
     /// Reads a file of the running system of at most `max` bytes: `/sys/kernel/btf/vmlinux`, `/proc/kallsyms`.
     /// `EFBIG` if it has more.
@@ -100,6 +97,8 @@ impl Errno {
     pub const E2BIG: Errno = Errno(libc::E2BIG);
     /// Try again.
     pub const EAGAIN: Errno = Errno(libc::EAGAIN);
+    /// It is there already.
+    pub const EEXIST: Errno = Errno(libc::EEXIST);
     /// Out of memory.
     pub const ENOMEM: Errno = Errno(libc::ENOMEM);
     /// Access denied; of a program load: the verifier's refusal.
@@ -177,6 +176,8 @@ pub struct MapCreate<'a> {
     pub map_extra: u64,
     /// Type information, and the ids of key and value in it.
     pub btf: Option<(BorrowedFd<'a>, u32, u32)>,
+    /// A map like those that this one is to hold. Since Linux 4.12.
+    pub inner: Option<BorrowedFd<'a>>,
 }
 
 /// A program to load.

@@ -68,10 +68,10 @@ fn a_kernel_is_asked_what_it_knows() {
     fake.refuse_btf(Errno::EINVAL, "");
     let knows = [true, true, true, false, true, true, true, false];
     for known in knows {
-        if !known {
-            fake.refuse_btf(Errno::EINVAL, "");
-        } else {
+        if known {
             fake.grant_btf();
+        } else {
+            fake.refuse_btf(Errno::EINVAL, "");
         }
     }
     let options = LoadOptions::new(ProgType::SCHED_CLS);

@@ -5,8 +5,10 @@ mod btf;
 mod classic_kernel;
 mod core;
 mod damage;
+mod externs;
 mod kernel;
 mod load;
+mod maps;
 mod objects;
 
 use std::path::PathBuf;
