@@ -80,7 +80,7 @@ pub trait Env {
         Err(io::ErrorKind::Unsupported.into())
     }
 
-    /// Sends a message with descriptors to a Unix socket. Errors come with the step that failed.
+    /// Sends a message with descriptors to a Unix socket, or nothing if there are none. Errors come with the step that failed.
     fn send_fds(
         &mut self,
         _socket: &Path,
@@ -271,6 +271,9 @@ impl Env for System {
     ) -> Result<(), (&'static str, io::Error)> {
         let own = UnixDatagram::unbound().map_err(|e| ("open socket for", e))?;
         own.connect(socket).map_err(|e| ("connect to", e))?;
+        if fds.is_empty() {
+            return Ok(());
+        }
         sys::fds::send(&own, message, fds).map_err(|e| ("send fds to", e))
     }
 

@@ -86,6 +86,7 @@ mod elf;
 mod error;
 pub mod info;
 mod insn;
+mod inspect;
 mod load;
 mod map;
 pub mod pin;
@@ -102,6 +103,7 @@ pub use btf::ext::{FuncInfo, LineInfo};
 pub use data::{VarError, Variable};
 pub use error::{Listing, ObjectError};
 pub use insn::{Endian, Insn};
+pub use inspect::{RelocKind, Relocation, SectionInfo};
 pub use load::{
     LoadError, LoadOptions, Loaded, LogMode, Made, MapRefused, PinRefused, Places, ProgRefused,
     Unresolved, load_insns,

@@ -196,8 +196,8 @@ fn from_object(
             "cls" => &FILTER,
             "act" => &ACTION,
             other => {
-                let line = format_args!("What type is \"{other}\"?");
-                return Err(Error::invalid(line).at(args.last()));
+                let error = Error::invalid(format_args!("What type is \"{other}\"?"));
+                return Err(error.at(args.last()));
             }
         };
     }
