@@ -96,6 +96,10 @@ impl Insn {
     /// In `src` of [`LD_IMM64`](Self::LD_IMM64): the constant is a map's file descriptor.
     #[doc(alias = "BPF_PSEUDO_MAP_FD")]
     pub const PSEUDO_MAP_FD: u8 = 1;
+    /// In `src` of [`LD_IMM64`](Self::LD_IMM64): the first half is the BTF id of a variable or function of the kernel, the
+    /// second a descriptor of the BTF of a module, or 0.
+    #[doc(alias = "BPF_PSEUDO_BTF_ID")]
+    pub const PSEUDO_BTF_ID: u8 = 3;
     /// In `src` of [`LD_IMM64`](Self::LD_IMM64): the constant is a map's file descriptor, and that of the second half
     /// an offset into its only value. Since Linux 5.2.
     #[doc(alias = "BPF_PSEUDO_MAP_VALUE")]

@@ -28,7 +28,30 @@
 //! of either byte order (the other one can be read, not loaded). Nothing in an object is believed: damage is an
 //! [`ObjectError`] that names the place, and what a program doesn't use cannot stop it.
 //!
-//! What this version does not do is refused with its reason, once a program that needs it is chosen: kernel functions.
+//! # What the kernel provides
+//!
+//! A program may depend on the kernel's types (CO-RE), on its configuration (`__kconfig`), on its symbols and on functions
+//! of it or its modules (`__ksym`). All of that is looked up when a program is loaded that uses it; what is missing is a
+//! [`LoadError::Unresolved`], or a refusal of the verifier that names it, where the program may step around it.
+//! [`LoadOptions::btf`] takes the kernel's types from a file.
+//!
+//! # Any type of program
+//!
+//! [`LoadOptions::new`] takes the type, whatever the section is called, and [`LoadOptions::for_section`] what the name of
+//! the section says by convention:
+//!
+//! ```no_run
+//! # use tc_bpf_loader::{LoadOptions, ObjectSpec, ProgType, sys::Kernel};
+//! # fn load(object: &ObjectSpec) -> Result<(), Box<dyn std::error::Error>> {
+//! for program in object.programs() {
+//!     let options = LoadOptions::for_section(program.section())
+//!         .unwrap_or_else(|| LoadOptions::new(ProgType::SCHED_CLS));
+//!     let loaded = program.load(&options, &mut Kernel)?;
+//!     println!("{} is a program of type {}", loaded.name, options.prog_type);
+//! }
+//! # Ok(())
+//! # }
+//! ```
 //!
 //! # Maps and variables
 //!
@@ -92,6 +115,7 @@ mod map;
 pub mod pin;
 mod prog;
 mod reloc;
+mod section;
 mod sha1;
 mod slots;
 pub mod socket;
@@ -110,6 +134,7 @@ pub use load::{
 pub use map::{MapOrigin, MapSpec, MapType, Pinning, Slot, SlotTarget};
 pub use prog::ProgType;
 pub use reloc::Linked;
+pub use section::SectionType;
 pub use slots::slot as tail_call_slot;
 pub use spec::{ObjectSpec, ProgramSpec, Select};
 pub use sys::Errno;

@@ -9,8 +9,8 @@ pub(crate) mod legacy_maps;
 
 use object::elf::{
     EM_BPF, EM_NONE, ET_REL, FileHeader64, Rel64, SHF_EXECINSTR, SHT_NOBITS, SHT_PROGBITS, SHT_REL,
-    SHT_RELA, SHT_SYMTAB, STB_LOCAL, STT_FILE, STT_FUNC, STT_NOTYPE, STT_OBJECT, STT_SECTION,
-    SectionHeader64, Sym64,
+    SHT_RELA, SHT_SYMTAB, STB_LOCAL, STB_WEAK, STT_FILE, STT_FUNC, STT_NOTYPE, STT_OBJECT,
+    STT_SECTION, SectionHeader64, Sym64,
 };
 use object::read::elf::{FileHeader as _, SectionHeader as _, Sym as _};
 use object::{Endianness, ReadRef as _};
@@ -73,6 +73,8 @@ pub(crate) struct Symbol {
     pub(crate) size: u64,
     pub(crate) kind: SymbolKind,
     pub(crate) is_local: bool,
+    /// Need not be defined anywhere.
+    pub(crate) is_weak: bool,
     pub(crate) place: Place,
 }
 
@@ -304,6 +306,7 @@ impl Elf {
                     _ => SymbolKind::Other,
                 },
                 is_local: sym.st_bind() == STB_LOCAL,
+                is_weak: sym.st_bind() == STB_WEAK,
                 place,
             });
         }

@@ -157,7 +157,7 @@ impl ProgRefused {
             }
             _ if poisoned.is_some() => Some(
                 "a program for several kernels asks before it uses such a thing: bpf_core_field_exists(), \
-                 bpf_core_type_exists(), bpf_core_enum_value_exists()"
+                 bpf_core_type_exists(), bpf_core_enum_value_exists(), bpf_ksym_exists()"
                     .to_owned(),
             ),
             _ if log.contains("missing btf func_info") => {
@@ -201,7 +201,9 @@ impl ProgRefused {
 
 /// What the program lacks, if the verifier stopped at an instruction that stands for something the kernel lacks.
 fn poisoned(job: &Job<'_>, summary: &Summary) -> Option<String> {
-    if !summary.message.as_ref()?.contains(&POISON.to_string()) {
+    // invalid func unknown#195896080
+    let (_, number) = summary.message.as_ref()?.split_once('#')?;
+    if !number.starts_with(&POISON.to_string()) && !number.starts_with("2002") {
         return None;
     }
     let found = job.poisoned.iter().find(|p| Some(p.at) == summary.insn)?;

@@ -1,15 +1,22 @@
 //! From a program to a descriptor: type information, maps, instructions, in that order.
 
+mod attach;
+mod btf;
 mod error;
+mod externs;
+mod inflate;
+mod kconfig;
 mod maps;
 mod places;
 mod plan;
+mod symbols;
 mod types;
 mod verifier;
 
 use std::collections::BTreeMap;
-use std::os::fd::{AsFd as _, OwnedFd};
+use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 pub use error::{LoadError, MapRefused, PinRefused, ProgRefused, Unresolved};
 pub use places::{Made, Places};
@@ -20,11 +27,13 @@ use crate::insn::{Endian, Insn};
 use crate::prog::ProgType;
 use crate::reloc::Linked;
 use crate::reloc::core::{self, Poisoned};
+use crate::section::SectionType;
 use crate::spec::ProgramSpec;
 use crate::sys::{Bpf, Errno, Log, ProgBtf, ProgLoad};
 use maps::Maker;
 use plan::Plan;
 
+use externs::Externs;
 use types::{CoreTargets, KernelTypes};
 
 /// First size of the verifier's log buffer; most logs fit.
@@ -34,6 +43,10 @@ const LOG_SIZE: u32 = 1 << 20;
 const MAX_LOG_SIZE: u32 = 256 << 20;
 /// How often a load is tried that a signal interrupts.
 const ATTEMPTS: usize = 5;
+
+/// What to do when the kernel's types cannot be read.
+const NO_TYPES: &str = "it is compiled to be adapted to the kernel's types (CO-RE); a kernel with \
+    CONFIG_DEBUG_INFO_BTF has them, or give a file with them (`btf FILE`)";
 
 /// When to ask the verifier for its log.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -58,6 +71,11 @@ pub struct LoadOptions {
     pub ifindex: Option<u32>,
     /// `BPF_F_*` flags of program load, default 0.
     pub flags: u32,
+    /// The function, hook or tracepoint of the kernel that a program of type tracing or LSM is for, or the function of
+    /// another program that one of type ext replaces. Default `None`.
+    pub target: Option<String>,
+    /// The program that `target` is a function of; `None`, the default: it is the kernel's.
+    pub attach_to: Option<Arc<OwnedFd>>,
     /// Where the types are that the program is adapted to (CO-RE): a file of BTF or of ELF with a section `.BTF`.
     /// `None`, the default: the running kernel's own.
     pub btf: Option<PathBuf>,
@@ -76,10 +94,32 @@ impl LoadOptions {
             expected_attach_type: 0,
             ifindex: None,
             flags: 0,
+            target: None,
+            attach_to: None,
             btf: None,
             log: LogMode::OnError,
             places: Places::default(),
         }
+    }
+}
+
+impl LoadOptions {
+    /// As the name of the program's section says by convention; `None` for names that say nothing.
+    ///
+    /// ```
+    /// use tc_bpf_loader::{LoadOptions, ProgType};
+    ///
+    /// let options = LoadOptions::for_section("xdp.frags").unwrap();
+    /// assert_eq!(options.prog_type, ProgType::XDP);
+    /// ```
+    pub fn for_section(section: &str) -> Option<Self> {
+        let section = SectionType::of(section)?;
+        Some(LoadOptions {
+            expected_attach_type: section.expected_attach_type,
+            flags: section.flags,
+            target: section.target.map(str::to_owned),
+            ..LoadOptions::new(section.prog_type)
+        })
     }
 }
 
@@ -114,6 +154,9 @@ struct Job<'a> {
     version: u32,
     /// Instructions that must not be reached, as the kernel lacks what they need.
     poisoned: &'a [Poisoned],
+    /// BTF of modules, by the number that calls have.
+    fd_array: &'a [BorrowedFd<'a>],
+    target: attach::Target<'a>,
     options: &'a LoadOptions,
 }
 
@@ -150,9 +193,10 @@ impl ProgramSpec<'_> {
         }
         let mut plan = Plan::of(*self)?;
         let mut types = KernelTypes::default();
+        let mut externs = Externs::default();
         let mut poisoned = Vec::with_capacity(plan.programs.len());
         for (program, linked) in &mut plan.programs {
-            poisoned.push(program.adapt(linked, options, &mut types, kernel)?);
+            poisoned.push(program.adapt(linked, options, &mut types, &mut externs, kernel)?);
         }
         let mut notes = Vec::new();
         let btf = if plan.wants_btf() { self.load_btf(kernel, &mut notes) } else { None };
@@ -177,8 +221,9 @@ impl ProgramSpec<'_> {
             maker.put_descriptors(linked);
             let kernel = &mut *maker.kernel;
             let btf = btf.as_ref();
+            let known = (&mut types, &externs, options);
             let (fd, text) =
-                program.load_linked(linked, poisoned, btf, options, kernel, maker.notes)?;
+                program.load_linked(linked, poisoned, btf, known, kernel, maker.notes)?;
             programs.insert(program.index(), fd);
             log = text;
         }
@@ -188,7 +233,8 @@ impl ProgramSpec<'_> {
             let name = spec.maps.get(index).map(|m| m.name.clone()).unwrap_or_default();
             Some((name, fds.remove(&index)?))
         };
-        let maps = plan.maps.iter().copied().filter_map(named).collect();
+        let mut maps: Vec<_> = plan.maps.iter().copied().filter_map(named).collect();
+        maps.extend(externs.kconfig.map(|(fd, _)| (".kconfig".to_owned(), fd)));
         let Some(fd) = programs.remove(&self.index()) else {
             // Cannot be: it is in the plan.
             return Err(spec.unsupported(Some(self.name()), "it is not there".to_owned()).into());
@@ -210,11 +256,16 @@ impl ProgramSpec<'_> {
         linked: &Linked<'_>,
         poisoned: &[Poisoned],
         btf: Option<&OwnedFd>,
-        options: &LoadOptions,
+        known: (&mut KernelTypes, &Externs, &LoadOptions),
         kernel: &mut dyn Bpf,
         notes: &mut Vec<String>,
     ) -> Result<(OwnedFd, String), LoadError> {
         let spec = self.object();
+        let (types, externs, options) = known;
+        let mut targets = types.share();
+        let target = attach::target(options, &mut targets, kernel)
+            .map_err(|problem| self.unresolved(problem, None))?;
+        let fd_array = externs.fd_array(types, kernel);
         let job = Job {
             file: spec.file(),
             section: self.section(),
@@ -222,6 +273,8 @@ impl ProgramSpec<'_> {
             license: spec.license(),
             version: spec.version().unwrap_or(0),
             poisoned,
+            fd_array: &fd_array,
+            target,
             options,
         };
         let source = |insn: usize| self.source_line(linked, insn);
@@ -233,67 +286,63 @@ impl ProgramSpec<'_> {
         job.load(&linked.insns, prog_btf, kernel, notes, &source)
     }
 
-    /// Adapts the program to the kernel's types.
+    /// Adapts the program to the kernel's types and gives it what it refers to there.
     fn adapt(
         &self,
         linked: &mut Linked<'_>,
         options: &LoadOptions,
         types: &mut KernelTypes,
+        externs: &mut Externs,
         kernel: &mut dyn Bpf,
     ) -> Result<Vec<Poisoned>, LoadError> {
-        let Some(Ok(btf)) = self.object().btf.as_ref().filter(|_| !linked.core.is_empty()) else {
-            return Ok(Vec::new());
-        };
-        let unresolved = |problem: String, hint: Option<&str>| {
-            LoadError::Unresolved(Box::new(Unresolved {
-                file: self.object().file.clone(),
-                section: self.section().to_owned(),
-                program: self.name().to_owned(),
-                problem,
-                hint: hint.map(str::to_owned),
-            }))
-        };
-        let applied = if core::needs_kernel(&linked.core) {
-            let mut targets = CoreTargets::new(options.btf.as_deref(), types, kernel)
-                .map_err(|problem| {
-                    let hint = "it is compiled to be adapted to the kernel's types (CO-RE); a kernel with \
-                                CONFIG_DEBUG_INFO_BTF has them, or give a file with them (`btf FILE`)";
-                    unresolved(problem, Some(hint).filter(|_| options.btf.is_none()))
-                })?;
-            core::apply(&linked.core, &mut linked.insns, btf, &mut targets)
-        } else {
-            core::apply(&linked.core, &mut linked.insns, btf, &mut core::NoTargets::new(btf))
-        };
-        applied.map_err(|(at, problem)| {
-            let place = self.source_line(linked, at).map_or(String::new(), |l| format!(", at {l}"));
-            unresolved(format!("{problem} (insn {at}{place})"), None)
-        })
+        let mut poisoned = Vec::new();
+        if let Some(Ok(btf)) = self.object().btf.as_ref().filter(|_| !linked.core.is_empty()) {
+            let applied = if core::needs_kernel(&linked.core) {
+                let mut targets =
+                    CoreTargets::new(options.btf.as_deref(), types, kernel).map_err(|problem| {
+                        self.unresolved(problem, options.btf.is_none().then_some(NO_TYPES))
+                    })?;
+                core::apply(&linked.core, &mut linked.insns, btf, &mut targets)
+            } else {
+                core::apply(&linked.core, &mut linked.insns, btf, &mut core::NoTargets::new(btf))
+            };
+            poisoned = applied.map_err(|e| self.unresolved_at(linked, &e))?;
+        }
+        let missing = externs
+            .resolve(self.object(), linked, types, kernel)
+            .map_err(|e| self.unresolved_at(linked, &e))?;
+        poisoned.extend(missing);
+        Ok(poisoned)
+    }
+
+    fn unresolved(&self, problem: String, hint: Option<&str>) -> LoadError {
+        LoadError::Unresolved(Box::new(Unresolved {
+            file: self.object().file.clone(),
+            section: self.section().to_owned(),
+            program: self.name().to_owned(),
+            problem,
+            hint: hint.map(str::to_owned),
+        }))
+    }
+
+    /// With the instruction that has the problem.
+    fn unresolved_at(&self, linked: &Linked<'_>, (at, problem): &(usize, String)) -> LoadError {
+        let line = self.source_line(linked, *at).map_or(String::new(), |l| format!(", at {l}"));
+        self.unresolved(format!("{problem}{line} (insn {at})"), None)
     }
 
     /// Loads the object's type information. Never fails: programs run without it.
     fn load_btf(&self, kernel: &mut dyn Bpf, notes: &mut Vec<String>) -> Option<OwnedFd> {
         let spec = self.object();
-        let btf = match spec.btf.as_ref()? {
-            Ok(btf) => btf,
+        let types = match spec.btf.as_ref()? {
+            Ok(types) => types,
             Err(fault) => {
                 notes.push(format!("type information not loaded: {}: {}", fault.at, fault.problem));
                 return None;
             }
         };
-        let bytes = fixup::for_kernel(btf, &spec.elf);
-        let errno = match kernel.btf_load(&bytes, None) {
-            Ok(fd) => return Some(fd),
-            Err(errno) => errno,
-        };
-        let mut log = Log::new(1, LOG_SIZE);
-        if let Ok(fd) = kernel.btf_load(&bytes, Some(&mut log)) {
-            return Some(fd);
-        }
-        let why = log.text.lines().rev().find(|l| !l.trim().is_empty()).unwrap_or_default();
-        notes.push(format!(
-            "type information not loaded, source lines are unavailable: {errno}: {why}"
-        ));
-        None
+        let bytes = fixup::for_kernel(types, &spec.elf);
+        btf::load(&bytes, kernel, notes)
     }
 
     /// File, line number and text of the source line that an instruction came from.
@@ -331,8 +380,17 @@ pub fn load_insns(
     options: &LoadOptions,
     kernel: &mut dyn Bpf,
 ) -> Result<Loaded, LoadError> {
-    let job =
-        Job { file: "", section: "", program: name, license, version: 0, poisoned: &[], options };
+    let job = Job {
+        file: "",
+        section: "",
+        program: name,
+        license,
+        version: 0,
+        poisoned: &[],
+        fd_array: &[],
+        target: attach::Target::default(),
+        options,
+    };
     let mut notes = Vec::new();
     let (fd, log) = job.load(insns, None, kernel, &mut notes, &|_| None)?;
     Ok(Loaded {
@@ -357,15 +415,16 @@ impl Job<'_> {
     ) -> Result<(OwnedFd, String), LoadError> {
         let name = kernel_name(self.program);
         let mut request = ProgLoad {
-            prog_type: self.options.prog_type,
-            insns,
-            license: self.license,
             name: &name,
             flags: self.options.flags,
             kern_version: self.version,
             ifindex: self.options.ifindex.unwrap_or(0),
             expected_attach_type: self.options.expected_attach_type,
             btf,
+            fd_array: self.fd_array,
+            attach_btf_id: self.target.btf_id,
+            attach_to: self.target.of,
+            ..ProgLoad::new(self.options.prog_type, insns, self.license)
         };
         let mut log = match self.options.log {
             LogMode::OnError => None,

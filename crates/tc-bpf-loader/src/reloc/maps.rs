@@ -23,10 +23,8 @@ impl Linker<'_> {
         let target = match symbol.place {
             Place::Section(target) => target,
             Place::Undefined => {
-                let what = format!(
-                    "refers to `{name}`, which is not in the object (kernel symbol or configuration)"
-                );
-                return Err(self.unsupported(section, offset, &what));
+                self.add_extern(section, offset, reloc.symbol, at)?;
+                return Ok(None);
             }
             Place::Special(n) => {
                 return Err(self.malformed(

@@ -5,6 +5,7 @@
 
 mod calls;
 pub(crate) mod core;
+pub(crate) mod externs;
 mod maps;
 
 use crate::btf::ext::{FuncInfo, LineInfo};
@@ -36,6 +37,8 @@ pub struct Linked<'a> {
     pub line_info: Vec<LineInfo>,
     /// Instructions that depend on the kernel's types.
     pub(crate) core: Vec<core::CoreRef>,
+    /// Instructions that refer to something of the kernel: a function, a variable, a value of its configuration.
+    pub(crate) externs: Vec<externs::ExternRef>,
 }
 
 impl<'a> ProgramSpec<'a> {
@@ -56,6 +59,7 @@ impl<'a> ProgramSpec<'a> {
                 func_info: Vec::new(),
                 line_info: Vec::new(),
                 core: Vec::new(),
+                externs: Vec::new(),
             },
             map_slots: std::collections::BTreeMap::new(),
             complete_funcs: true,

@@ -62,6 +62,14 @@ pub enum Request {
         func_info: Vec<FuncInfo>,
         /// Source lines.
         line_info: Vec<LineInfo>,
+        /// `BPF_F_*`.
+        flags: u32,
+        /// Descriptors of modules' BTF.
+        fd_array: Vec<RawFd>,
+        /// BTF id of what the program is for.
+        attach_btf_id: u32,
+        /// The program or module that this is of.
+        attach_to: Option<RawFd>,
     },
     /// [`Bpf::btf_load`].
     #[non_exhaustive]
@@ -102,7 +110,7 @@ pub struct Fake {
     requests: Vec<Request>,
     progs: VecDeque<Refusal>,
     maps: VecDeque<Errno>,
-    btfs: VecDeque<Refusal>,
+    btfs: VecDeque<Option<Refusal>>,
     gets: VecDeque<Errno>,
     kind: Option<String>,
     info: Option<ProgInfo>,
@@ -140,7 +148,12 @@ impl Fake {
 
     /// Refuses the next BTF.
     pub fn refuse_btf(&mut self, errno: Errno, log: &str) {
-        self.btfs.push_back(Refusal { errno, log: log.to_owned(), true_size: None });
+        self.btfs.push_back(Some(Refusal { errno, log: log.to_owned(), true_size: None }));
+    }
+
+    /// Takes the next BTF, to refuse one after it.
+    pub fn grant_btf(&mut self) {
+        self.btfs.push_back(None);
     }
 
     /// Refuses the next path to be opened.
@@ -159,7 +172,7 @@ impl Fake {
         self.files.insert(path.into(), bytes.to_vec());
     }
 
-    /// Adds a module of the kernel with its type information.
+    /// Adds a module of the kernel with its type information, whose id is the number of modules so far plus one.
     pub fn add_module(&mut self, name: &str, btf: &[u8]) {
         self.modules.push((name.to_owned(), btf.to_vec()));
     }
@@ -239,12 +252,16 @@ impl Bpf for Fake {
             btf: prog.btf.map(|b| b.fd.as_raw_fd()),
             func_info: prog.btf.map(|b| b.func_info.to_vec()).unwrap_or_default(),
             line_info: prog.btf.map(|b| b.line_info.to_vec()).unwrap_or_default(),
+            flags: prog.flags,
+            fd_array: prog.fd_array.iter().map(AsRawFd::as_raw_fd).collect(),
+            attach_btf_id: prog.attach_btf_id,
+            attach_to: prog.attach_to.map(|fd| fd.as_raw_fd()),
         });
         fd
     }
 
     fn btf_load(&mut self, btf: &[u8], log: Option<&mut Log>) -> Result<OwnedFd, Errno> {
-        let fd = Self::answer(self.btfs.pop_front(), log);
+        let fd = Self::answer(self.btfs.pop_front().flatten(), log);
         self.requests.push(Request::BtfLoad { fd: number(&fd), bytes: btf.to_vec() });
         fd
     }
@@ -295,6 +312,11 @@ impl Bpf for Fake {
                 Ok(ModuleBtf { name: name.clone(), fd: descriptor()?, bytes: bytes.clone() })
             })
             .collect()
+    }
+
+    fn btf_bytes(&mut self, id: u32) -> Result<Vec<u8>, Errno> {
+        let of_module = (id as usize).checked_sub(1).and_then(|n| self.modules.get(n));
+        of_module.map(|(_, bytes)| bytes.clone()).ok_or(Errno::ENOENT)
     }
 
     fn possible_cpus(&mut self) -> Result<u32, Errno> {

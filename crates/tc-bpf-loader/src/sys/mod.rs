@@ -66,6 +66,10 @@ pub trait Bpf: MapOps + PinOps {
     #[doc(alias = "BPF_BTF_GET_NEXT_ID")]
     fn module_btfs(&mut self) -> Result<Vec<ModuleBtf>, Errno>;
 
+    /// The type information of that id, of a program for example. Needs `CAP_SYS_ADMIN`.
+    #[doc(alias = "BPF_BTF_GET_FD_BY_ID")]
+    fn btf_bytes(&mut self, id: u32) -> Result<Vec<u8>, Errno>;
+
     /// Number of CPUs that may ever be online, the size of per-CPU arrays.
     fn possible_cpus(&mut self) -> Result<u32, Errno>;
 
@@ -149,7 +153,7 @@ pub struct ModuleBtf {
 }
 
 /// A map to create.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct MapCreate<'a> {
     /// Type.
@@ -198,6 +202,33 @@ pub struct ProgLoad<'a> {
     pub expected_attach_type: u32,
     /// Type information.
     pub btf: Option<ProgBtf<'a>>,
+    /// BTF of modules whose functions are called, by the number that calls have; the first one is not used.
+    pub fd_array: &'a [BorrowedFd<'a>],
+    /// BTF id of the function, hook or type that the program is for, 0 for none.
+    pub attach_btf_id: u32,
+    /// The program that this one is for, or the BTF of the module that `attach_btf_id` is of.
+    pub attach_to: Option<BorrowedFd<'a>>,
+}
+
+impl<'a> ProgLoad<'a> {
+    /// A program with nothing but type, instructions and license.
+    #[must_use]
+    pub fn new(prog_type: ProgType, insns: &'a [Insn], license: &'a str) -> Self {
+        ProgLoad {
+            prog_type,
+            insns,
+            license,
+            name: "",
+            flags: 0,
+            kern_version: 0,
+            ifindex: 0,
+            expected_attach_type: 0,
+            btf: None,
+            fd_array: &[],
+            attach_btf_id: 0,
+            attach_to: None,
+        }
+    }
 }
 
 /// Type information of a program.

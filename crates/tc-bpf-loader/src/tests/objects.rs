@@ -223,20 +223,12 @@ fn a_callback_is_an_address_relative_to_its_load() {
     assert_eq!(linked.insns.len(), 11 + 7);
 }
 
-/// Each program of the object needs something that is missing here, except one; the others are no obstacle to it.
+/// What the kernel is asked for when a program is loaded, it is not asked for before.
 #[test]
-fn what_is_not_supported_is_named_and_stops_only_its_program() {
+fn what_the_kernel_has_to_provide_does_not_hinder_linking() {
     let object = object("unsupported-g-el.o");
-    assert!(named(&object, "all_fine").link().is_ok());
-    for (program, what) in [
-        ("uses_kconfig", "instruction 0 of section `kconfig` refers to `LINUX_KERNEL_VERSION`"),
-        ("uses_ksym", "instruction 0 of section `ksym` refers to `kernel_symbol`"),
-        ("uses_kfunc", "instruction 1 of section `kfunc` calls `kernel_function`"),
-    ] {
-        let error = named(&object, program).link().unwrap_err();
-        assert!(matches!(error, ObjectError::Unsupported { .. }), "{error:?}");
-        let start = format!("program `{program}` of unsupported-g-el.o cannot be loaded: {what}");
-        assert!(error.to_string().starts_with(&start), "{error}");
+    for program in ["all_fine", "uses_kconfig", "uses_ksym", "uses_kfunc", "uses_core"] {
+        assert!(named(&object, program).link().is_ok(), "{program}");
     }
 }
 
