@@ -3,7 +3,8 @@
 use std::fmt::Debug;
 
 use tc_proto::action;
-use tc_proto::filter::{Bpf, Fw, Matchall, U32};
+use tc_proto::ematch;
+use tc_proto::filter::{Basic, Bpf, Fw, Matchall, U32};
 use tc_proto::qdisc::{
     Bfifo, Clsact, Drr, FqCodel, Htb, Ingress, Mq, Multiq, Noqueue, Pfifo, PfifoFast,
     PfifoHeadDrop, Prio, Sfq, Tbf,
@@ -17,20 +18,27 @@ type Check = (&'static str, fn(&[u8]));
 
 /// All kinds, one row for each.
 pub const KINDS: &[Check] = &[
+    row::<Basic>(),
     row::<Bfifo>(),
     row::<action::Bpf<'_>>(),
     row::<Bpf<'_>>(),
+    row::<ematch::Canid>(),
     row::<Clsact>(),
+    row::<ematch::Cmp>(),
     row::<Drr>(),
     row::<FqCodel>(),
     row::<Fw>(),
     row::<action::Gact>(),
     row::<Htb>(),
     row::<Ingress>(),
+    row::<ematch::IpSet>(),
+    row::<ematch::Ipt>(),
     row::<Matchall>(),
+    row::<ematch::Meta>(),
     row::<action::Mirred>(),
     row::<Mq>(),
     row::<Multiq>(),
+    row::<ematch::Nbyte>(),
     row::<Noqueue>(),
     row::<Pfifo>(),
     row::<PfifoFast>(),
@@ -41,6 +49,7 @@ pub const KINDS: &[Check] = &[
     row::<action::Simple>(),
     row::<action::Skbedit>(),
     row::<Tbf>(),
+    row::<ematch::U32>(),
     row::<U32>(),
     row::<action::Vlan>(),
 ];

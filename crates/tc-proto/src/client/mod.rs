@@ -27,6 +27,7 @@ mod error;
 mod link;
 mod monitor;
 mod pipeline;
+mod sets;
 mod transport;
 mod window;
 
@@ -38,6 +39,7 @@ pub use errno::errno_text;
 pub use error::{Error, KernelError};
 pub use monitor::{Event, Monitor};
 pub use pipeline::Pipeline;
+pub use sets::IpSets;
 
 use crate::msg::{ExtAck, NetlinkHeader, Request};
 use transport::Transport;
