@@ -62,7 +62,7 @@ impl IpSets {
             w.finish()
         };
         let request = Request::new(MessageType(SUBSYSTEM | command), flags::REQUEST, body)?;
-        let answer = self.0.get(&request)?;
+        let answer = self.0.ask(&request)?;
         Ok(answer.body.get(HEADER.len()..).unwrap_or_default().to_vec())
     }
 }
