@@ -1,5 +1,7 @@
 //! What is wrong with an expression of ematches, in tc's words and with its marks.
 
+use std::fmt::Write as _;
+
 use crate::error::Error;
 
 use super::Arg;
@@ -65,7 +67,8 @@ impl Fault {
             for (i, arg) in args.iter().enumerate().skip(from) {
                 let arg = arg.text();
                 text.push_str(if i > from { " " } else { "" });
-                text.push_str(&if mark == Some(i) { format!(">>{arg}<<") } else { arg.into() });
+                let (before, behind) = if mark == Some(i) { (">>", "<<") } else { ("", "") };
+                _ = write!(text, "{before}{arg}{behind}");
             }
             text.push_str(")...\n");
         }
@@ -93,8 +96,8 @@ impl Place {
         let mut text = String::from("... ");
         for (i, word) in self.words.iter().enumerate() {
             match self.blamed {
-                Some(blamed) if i < blamed => text.push_str(&format!("{word} ")),
-                Some(blamed) if i == blamed => text.push_str(&format!(">>{word}<< ")),
+                Some(blamed) if i < blamed => _ = write!(text, "{word} "),
+                Some(blamed) if i == blamed => _ = write!(text, ">>{word}<< "),
                 _ => break,
             }
         }

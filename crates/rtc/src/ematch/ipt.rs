@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use tc_proto::ematch::ipt::Ipt as Wire;
 use tc_proto::{DecodeError, Ematch, Kind};
 
-use super::{Arg, Fault, Pending};
+use super::{Arg, Fault, Pending, hex};
 use crate::kinds::{EmatchKind, Show};
 use crate::out::Out;
 
@@ -62,7 +62,7 @@ impl EmatchKind for Ipt {
             out.field("hook", hook, format_args!(" hook {hook}"));
         }
         if let Some(data) = &ipt.data {
-            let hex: String = data.iter().map(|byte| format!("{byte:02x}")).collect();
+            let hex = hex(data).concat();
             out.field("data", hex.as_str(), format_args!(" data {hex}"));
         }
         Ok(())

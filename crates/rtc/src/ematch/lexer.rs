@@ -171,6 +171,7 @@ impl<'a, 'w> Lexer<'a, 'w> {
 }
 
 /// A piece of what stands in quotes.
+#[derive(Clone, Copy)]
 enum Char {
     Text(char),
     Byte(u8),

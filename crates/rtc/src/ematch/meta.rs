@@ -1,10 +1,12 @@
 //! `meta`: words and output. Wire format: [`tc_proto::ematch::meta`].
 
+use std::fmt::Write as _;
+
 use tc_proto::ematch::meta::{Meta as Wire, Side};
 use tc_proto::{DecodeError, Ematch, Kind};
 
 use super::nbyte::{is_printable, printable};
-use super::{Arg, Fault, OPERANDS, Pending, number, operand_word};
+use super::{Arg, Fault, OPERANDS, Pending, hex, number, operand_word};
 use crate::kinds::{EmatchKind, Show};
 use crate::out::Out;
 
@@ -106,10 +108,10 @@ fn list() -> String {
     let line = "-".repeat(56);
     let mut text = format!("{line}\n  ID               Type       Description\n{line}");
     for (group, rows) in PROPERTIES {
-        text.push_str(&format!("\n{group}:\n"));
+        _ = writeln!(text, "\n{group}:");
         for Property { name, text: is_text, about, .. } in rows {
             let ty = if *is_text { "INT,VAR" } else { "INT" };
-            text.push_str(&format!("  {name:<16} {ty:<10} {about}\n"));
+            _ = writeln!(text, "  {name:<16} {ty:<10} {about}");
         }
     }
     text.push_str(&line);
@@ -272,7 +274,7 @@ fn print_value(side: &Side, out: &mut Out<'_>) -> Result<(), DecodeError> {
                 out.field("value", text.as_str(), format_args!("{text}"));
                 return Ok(());
             }
-            let hex: Vec<_> = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+            let hex = hex(bytes);
             out.field("value", hex.concat(), format_args!("{} \"{text}\"", hex.join(" ")));
             out.json("text", text.as_str());
         }

@@ -90,6 +90,11 @@ fn layer(kind: &str, args: &[Arg], at: usize) -> Result<Layer, Fault> {
     }
 }
 
+/// The bytes in hexadecimal, two digits each.
+fn hex(bytes: &[u8]) -> Vec<String> {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
 /// The argument at `at`, which must be there: the value of the one before it.
 fn value<'a>(kind: &str, args: &'a [Arg], at: usize) -> Result<&'a Arg, Fault> {
     let missing = || Fault::at(format!("{kind}: missing argument"), at.saturating_sub(1));

@@ -4,7 +4,7 @@ use tc_proto::ematch::Layer;
 use tc_proto::ematch::nbyte::{MAX_NEEDLE, Nbyte as Wire};
 use tc_proto::{DecodeError, Ematch, Kind};
 
-use super::{Arg, Fault, Pending, layer, number};
+use super::{Arg, Fault, Pending, hex, layer, number};
 use crate::kinds::{EmatchKind, Show};
 use crate::out::Out;
 
@@ -67,7 +67,7 @@ impl EmatchKind for Nbyte {
 
     fn print(&self, data: &[u8], _: &mut Show<'_>, out: &mut Out<'_>) -> Result<(), DecodeError> {
         let Wire { offset, layer: Layer(layer), needle } = Wire::decode(data)?;
-        let hex = needle.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>();
+        let hex = hex(&needle);
         for byte in &hex {
             out.text(format_args!("{byte} "));
         }

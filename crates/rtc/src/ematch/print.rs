@@ -115,8 +115,7 @@ impl Printer<'_> {
         let Some(kind) = kind else {
             let number = entry.kind;
             out.field("kind", number, format_args!("[unknown ematch {number}]"));
-            let data: String = entry.data.iter().map(|byte| format!("{byte:02x}")).collect();
-            out.json("data", data);
+            out.json("data", super::hex(&entry.data).concat());
             return Ok(());
         };
         out.field("kind", kind.name(), format_args!("{}(", kind.name()));

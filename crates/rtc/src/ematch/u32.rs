@@ -98,11 +98,10 @@ fn key(bits: u32, value: u32, mask: u32, at: i32, offset_mask: i32) -> Result<Ke
     let fits = |number: u32| bits == 32 || number >> bits == 0;
     let shift = match bits {
         32 if at % 4 != 0 => return Err("u32: invalid offset alignment, must be aligned to 4."),
-        32 => 0,
         16 if !fits(value) => return Err("Illegal key (>0xFFFF)"),
         16 if !fits(mask) => return Err("Illegal mask (>0xFFFF)"),
-        16 if at & 3 == 0 => 16,
-        16 => 0,
+        16 if at % 4 == 0 => 16,
+        16 | 32 => 0,
         _ if !fits(value) => return Err("Illegal key (>0xFF)"),
         _ if !fits(mask) => return Err("Illegal mask (>0xFF)"),
         _ => 24 - 8 * (at & 3),
