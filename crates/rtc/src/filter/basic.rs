@@ -51,8 +51,8 @@ impl FilterKind for Basic {
     fn parse(&self, handle: Option<&str>, args: &mut Args<'_>) -> Result<FilterWords, Error> {
         let handle = handle.map_or(Ok(0), |word| {
             parse_loose_handle(word).map_err(|e| {
-                let line = format_args!("Illegal handle \"{word}\", must be numeric.");
-                Error::refused(line).hint(e.to_string())
+                Error::refused(format_args!("Illegal handle \"{word}\", must be numeric."))
+                    .hint(e.to_string())
             })
         })?;
         if args.left() == 0 {
@@ -102,8 +102,7 @@ impl Words {
             let expression = Expression::parse(args)?;
             if let Some(line) = expression.warning() {
                 let word = args.value()?;
-                let line = format_args!("{line}\nWhat is \"{word}\"?\n{USAGE}");
-                return Err(Error::refused(line).at(args.last()));
+                return Err(what_is(word, USAGE, args).after(line));
             }
             self.expression = Some(expression);
         } else if abbreviates(word, "action") {
