@@ -45,6 +45,7 @@ pub mod ematch_map;
 pub mod env;
 pub mod error;
 pub mod filter;
+mod inet;
 pub mod kinds;
 pub mod names;
 mod netns;
