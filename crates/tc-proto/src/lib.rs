@@ -131,6 +131,7 @@
 pub mod action;
 #[cfg(feature = "client")]
 pub mod client;
+pub mod ematch;
 pub mod error;
 pub mod filter;
 pub mod kind;
@@ -142,6 +143,6 @@ pub mod wire;
 #[cfg(feature = "client")]
 pub use client::Error;
 pub use error::{DecodeError, EncodeError};
-pub use kind::{Action, Filter, Kind, Options, Qdisc};
+pub use kind::{Action, Ematch, Filter, Kind, Options, Qdisc};
 pub use msg::{TcHeader, TcMessage};
 pub use units::Handle;

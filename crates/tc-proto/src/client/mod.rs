@@ -72,6 +72,7 @@ mod monitor;
 mod netns;
 mod object;
 mod pipeline;
+mod sets;
 mod transport;
 mod window;
 
@@ -86,6 +87,7 @@ pub use monitor::{Changes, Event, Monitor};
 pub use netns::Netns;
 pub use object::List;
 pub use pipeline::Pipeline;
+pub use sets::IpSets;
 
 use crate::msg::{ExtAck, NetlinkHeader, Request};
 use transport::Transport;
