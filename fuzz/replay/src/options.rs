@@ -57,9 +57,7 @@ pub const KINDS: &[Check] = &[
     row::<action::Skbedit>(),
     row::<action::Skbmod>(),
     row::<Tbf>(),
-<<<<<<< HEAD
     row::<action::TunnelKey>(),
-=======
     row::<ematch::U32>(),
     row::<U32>(),
     row::<action::Vlan>(),
