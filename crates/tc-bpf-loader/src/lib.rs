@@ -84,6 +84,7 @@ mod reloc;
 pub mod socket;
 mod spec;
 pub mod sys;
+pub mod tcx;
 
 pub use btf::ext::{FuncInfo, LineInfo};
 pub use error::{Listing, ObjectError};

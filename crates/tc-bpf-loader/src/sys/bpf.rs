@@ -177,7 +177,7 @@ const _: () = {
 /// # Safety
 /// `attr` must be the structure of that command, and the pointers in it must point to as many bytes as the lengths
 /// beside them say: readable, and writable where the kernel answers.
-unsafe fn bpf<T>(command: libc::c_long, attr: &mut T) -> Result<RawFd, Errno> {
+pub(super) unsafe fn bpf<T>(command: libc::c_long, attr: &mut T) -> Result<RawFd, Errno> {
     // SAFETY: attr is valid for its size; what it points to is the caller's promise.
     let result =
         unsafe { libc::syscall(libc::SYS_bpf, command, std::ptr::from_mut(attr), size_of::<T>()) };
@@ -188,7 +188,7 @@ unsafe fn bpf<T>(command: libc::c_long, attr: &mut T) -> Result<RawFd, Errno> {
 ///
 /// # Safety
 /// Nobody else owns `fd`.
-unsafe fn own(fd: RawFd) -> Result<OwnedFd, Errno> {
+pub(super) unsafe fn own(fd: RawFd) -> Result<OwnedFd, Errno> {
     // SAFETY: the caller's promise; the kernel returned it, so it is open.
     let fd = unsafe { OwnedFd::from_raw_fd(fd) };
     if fd.as_raw_fd() > 2 {

@@ -5,7 +5,10 @@ use std::fs::File;
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::path::{Path, PathBuf};
 
-use super::{Bpf, Errno, Log, MapCreate, ModuleBtf, ProgInfo, ProgLoad};
+use super::{
+    Attached, Attachment, Bpf, Errno, LinkInfo, LinkOps, Log, MapCreate, ModuleBtf, ProgInfo,
+    ProgLoad,
+};
 use crate::btf::ext::{FuncInfo, LineInfo};
 use crate::insn::Insn;
 use crate::map::MapType;
@@ -198,6 +201,54 @@ fn descriptor() -> Result<OwnedFd, Errno> {
 
 fn number(fd: &Result<OwnedFd, Errno>) -> Option<RawFd> {
     fd.as_ref().ok().map(AsRawFd::as_raw_fd)
+}
+
+/// Everything is granted, and nothing is attached.
+impl LinkOps for Fake {
+    fn prog_attach(&mut self, _: &Attachment<'_>) -> Result<(), Errno> {
+        Ok(())
+    }
+
+    fn prog_detach(&mut self, _: &Attachment<'_>) -> Result<(), Errno> {
+        Err(Errno::ENOENT)
+    }
+
+    fn prog_query(&mut self, _: u32, _: u32) -> Result<Attached, Errno> {
+        Ok(Attached { revision: 1, programs: Vec::new() })
+    }
+
+    fn link_create(&mut self, _: &Attachment<'_>) -> Result<OwnedFd, Errno> {
+        descriptor()
+    }
+
+    fn link_update(
+        &mut self,
+        _: BorrowedFd<'_>,
+        _: BorrowedFd<'_>,
+        _: Option<BorrowedFd<'_>>,
+    ) -> Result<(), Errno> {
+        Ok(())
+    }
+
+    fn link_detach(&mut self, _: BorrowedFd<'_>) -> Result<(), Errno> {
+        Ok(())
+    }
+
+    fn link_by_id(&mut self, _: u32) -> Result<OwnedFd, Errno> {
+        Err(Errno::ENOENT)
+    }
+
+    fn link_info(&mut self, _: BorrowedFd<'_>) -> Result<LinkInfo, Errno> {
+        Ok(LinkInfo::default())
+    }
+
+    fn link_pin(&mut self, _: BorrowedFd<'_>, _: &Path) -> Result<(), Errno> {
+        Ok(())
+    }
+
+    fn link_unpin(&mut self, _: &Path) -> Result<(), Errno> {
+        Ok(())
+    }
 }
 
 impl Bpf for Fake {

@@ -5,6 +5,9 @@
 #[expect(unsafe_code, reason = "the bpf system call takes pointers in a structure")]
 mod bpf;
 mod fake;
+#[expect(unsafe_code, reason = "the bpf system call takes pointers in a structure")]
+mod kernel_links;
+mod links;
 #[expect(unsafe_code, reason = "options of sockets take pointers")]
 pub(crate) mod socket;
 
@@ -15,6 +18,7 @@ use std::path::Path;
 
 pub use bpf::Kernel;
 pub use fake::{Fake, Request};
+pub use links::{Attached, Attachment, LinkInfo, LinkOps};
 
 use crate::btf::ext::{FuncInfo, LineInfo};
 use crate::insn::Insn;
@@ -22,7 +26,7 @@ use crate::map::MapType;
 use crate::prog::ProgType;
 
 /// What the loader asks of the kernel. Descriptors are never 0, 1 or 2: in bpf(2), descriptor 0 often means "none".
-pub trait Bpf {
+pub trait Bpf: LinkOps {
     /// Creates a map.
     #[doc(alias = "BPF_MAP_CREATE")]
     fn map_create(&mut self, map: &MapCreate<'_>) -> Result<OwnedFd, Errno>;
