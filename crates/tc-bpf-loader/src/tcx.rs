@@ -439,3 +439,51 @@ impl From<Link> for OwnedFd {
         link.fd
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs::File;
+
+    use super::*;
+    use crate::sys::Fake;
+
+    /// What the kernel's errors of attaching mean, and those of listing.
+    #[test]
+    fn errors_say_what_the_kernel_means() {
+        let program = File::open("/dev/null").unwrap();
+        let hook = Hook::ingress(2);
+        let attach = |errnos: &[i32]| {
+            let mut fake = Fake::new();
+            errnos.iter().for_each(|errno| fake.refuse_attachment(Errno(*errno)));
+            let by_link = {
+                let mut fake = Fake::new();
+                errnos.iter().for_each(|errno| fake.refuse_attachment(Errno(*errno)));
+                attach_link(hook, &program, &Options::default(), &mut fake).map(drop)
+            };
+            let plain = attach(hook, &program, &Options::default(), &mut fake);
+            assert_eq!(by_link, plain);
+            plain
+        };
+        assert_eq!(attach(&[]), Ok(()));
+        assert_eq!(attach(&[libc::ESTALE]), Err(TcxError::Changed { revision: Some(1) }));
+        assert_eq!(attach(&[libc::ENOENT]), Err(TcxError::Absent));
+        assert_eq!(attach(&[libc::EEXIST]), Err(TcxError::Present));
+        assert_eq!(attach(&[libc::ERANGE]), Err(TcxError::Full));
+        assert_eq!(attach(&[libc::EBUSY]), Err(TcxError::Held));
+        assert_eq!(attach(&[libc::ENODEV]), Err(TcxError::NoDevice));
+        assert!(matches!(attach(&[libc::EPERM]), Err(TcxError::NotPermitted(Some(_)))));
+        // A kernel before 6.6 can neither attach nor list; a newer one lists.
+        assert_eq!(attach(&[libc::EINVAL, libc::EINVAL]), Err(TcxError::Unsupported));
+        assert!(matches!(
+            attach(&[libc::EINVAL]),
+            Err(TcxError::Kernel { errno: Errno::EINVAL, .. })
+        ));
+        let mut fake = Fake::new();
+        fake.refuse_attachment(Errno::EINVAL);
+        assert_eq!(query(hook, &mut fake), Err(TcxError::Unsupported));
+        assert_eq!(
+            TcxError::Unsupported.to_string(),
+            "this kernel has no TCX, which needs Linux 6.6"
+        );
+    }
+}

@@ -107,6 +107,7 @@ pub struct Fake {
     maps: VecDeque<Errno>,
     btfs: VecDeque<Refusal>,
     gets: VecDeque<Errno>,
+    attachments: VecDeque<Errno>,
     kind: Option<String>,
     info: Option<ProgInfo>,
     files: BTreeMap<PathBuf, Vec<u8>>,
@@ -148,6 +149,11 @@ impl Fake {
     /// Refuses the next path to be opened.
     pub fn refuse_get(&mut self, errno: Errno) {
         self.gets.push_back(errno);
+    }
+
+    /// Refuses the next attachment, or list of what is attached.
+    pub fn refuse_attachment(&mut self, errno: Errno) {
+        self.attachments.push_back(errno);
     }
 
     /// What all descriptors are from now on.
@@ -203,10 +209,10 @@ fn number(fd: &Result<OwnedFd, Errno>) -> Option<RawFd> {
     fd.as_ref().ok().map(AsRawFd::as_raw_fd)
 }
 
-/// Everything is granted, and nothing is attached.
+/// What is not refused is granted, and nothing is attached.
 impl LinkOps for Fake {
     fn prog_attach(&mut self, _: &Attachment<'_>) -> Result<(), Errno> {
-        Ok(())
+        self.attachments.pop_front().map_or(Ok(()), Err)
     }
 
     fn prog_detach(&mut self, _: &Attachment<'_>) -> Result<(), Errno> {
@@ -214,11 +220,12 @@ impl LinkOps for Fake {
     }
 
     fn prog_query(&mut self, _: u32, _: u32) -> Result<Attached, Errno> {
-        Ok(Attached { revision: 1, programs: Vec::new() })
+        let list = Attached { revision: 1, programs: Vec::new() };
+        self.attachments.pop_front().map_or(Ok(list), Err)
     }
 
     fn link_create(&mut self, _: &Attachment<'_>) -> Result<OwnedFd, Errno> {
-        descriptor()
+        self.attachments.pop_front().map_or_else(descriptor, Err)
     }
 
     fn link_update(
