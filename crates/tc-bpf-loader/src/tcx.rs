@@ -452,15 +452,17 @@ mod tests {
     fn errors_say_what_the_kernel_means() {
         let program = File::open("/dev/null").unwrap();
         let hook = Hook::ingress(2);
-        let attach = |errnos: &[i32]| {
+        let refusing = |errnos: &[i32]| {
             let mut fake = Fake::new();
-            errnos.iter().for_each(|errno| fake.refuse_attachment(Errno(*errno)));
-            let by_link = {
-                let mut fake = Fake::new();
-                errnos.iter().for_each(|errno| fake.refuse_attachment(Errno(*errno)));
-                attach_link(hook, &program, &Options::default(), &mut fake).map(drop)
-            };
-            let plain = attach(hook, &program, &Options::default(), &mut fake);
+            for errno in errnos {
+                fake.refuse_attachment(Errno(*errno));
+            }
+            fake
+        };
+        let attach = |errnos: &[i32]| {
+            let options = Options::default();
+            let by_link = attach_link(hook, &program, &options, &mut refusing(errnos)).map(drop);
+            let plain = attach(hook, &program, &options, &mut refusing(errnos));
             assert_eq!(by_link, plain);
             plain
         };
