@@ -81,6 +81,8 @@ pub trait Resolved {
         ""
     }
 
+    /// Takes back what was pinned for them, as the kernel did not take them.
+    fn undo(&self, _env: &mut dyn Env) {}
     /// What is to be said once the kernel has taken it: lines of our own, for standard error.
     fn advice(&self) -> String {
         String::new()

@@ -399,7 +399,7 @@ impl Link {
 
     /// Pins it at a path of a BPF file system, where nothing may be: it stays until the pin is removed.
     pub fn pin(&self, path: &Path, kernel: &mut dyn Bpf) -> Result<(), TcxError> {
-        let pinned = kernel.link_pin(self.fd.as_fd(), path);
+        let pinned = kernel.obj_pin(self.fd.as_fd(), path);
         pinned.map_err(|errno| TcxError::Kernel { step: "pin the link", errno })
     }
 

@@ -1,4 +1,9 @@
 //! TCX: programs at a device's hooks, with real packets.
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "what helpers of tests do not find fails the test"
+)]
 
 use netns_tests::{Ns, isolated, object, skip_for_kernel};
 use serde_json::Value;

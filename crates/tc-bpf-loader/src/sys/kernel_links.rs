@@ -1,15 +1,11 @@
 //! [`LinkOps`] of the running kernel. The structures are members of uapi `linux/bpf.h` `union bpf_attr`.
 
-use std::ffi::CString;
 use std::mem::size_of;
 use std::os::fd::{AsRawFd as _, BorrowedFd, OwnedFd};
-use std::os::unix::ffi::OsStrExt as _;
-use std::path::Path;
 
 use super::bpf::{bpf, own};
 use super::{Attached, Attachment, Errno, Kernel, LinkInfo, LinkOps};
 
-const BPF_OBJ_PIN: libc::c_long = 6;
 const BPF_PROG_ATTACH: libc::c_long = 8;
 const BPF_PROG_DETACH: libc::c_long = 9;
 const BPF_OBJ_GET_INFO_BY_FD: libc::c_long = 15;
@@ -82,14 +78,6 @@ struct OneAttr {
 
 #[repr(C)]
 #[derive(Default)]
-struct PinAttr {
-    pathname: u64,
-    bpf_fd: u32,
-    file_flags: u32,
-}
-
-#[repr(C)]
-#[derive(Default)]
 struct LinkInfoAttr {
     bpf_fd: u32,
     info_len: u32,
@@ -114,7 +102,6 @@ const _: () = {
     assert!(size_of::<QueryAttr>() == 64);
     assert!(size_of::<LinkCreateAttr>() == 32);
     assert!(size_of::<LinkUpdateAttr>() == 16);
-    assert!(size_of::<PinAttr>() == 16);
     assert!(size_of::<LinkInfoAttr>() == 16);
     assert!(size_of::<LinkInfoStart>() == 24);
 };
@@ -226,17 +213,5 @@ impl LinkOps for Kernel {
             ifindex: if tcx { info.ifindex } else { 0 },
             attach_type: if tcx { info.attach_type } else { 0 },
         })
-    }
-
-    fn link_pin(&mut self, link: BorrowedFd<'_>, path: &Path) -> Result<(), Errno> {
-        let path = CString::new(path.as_os_str().as_bytes()).map_err(|_| Errno::EINVAL)?;
-        let mut attr =
-            PinAttr { pathname: path.as_ptr() as u64, bpf_fd: number(Some(link)), file_flags: 0 };
-        // SAFETY: the path is NUL-terminated and lives until after the call.
-        unsafe { bpf(BPF_OBJ_PIN, &mut attr) }.map(drop)
-    }
-
-    fn link_unpin(&mut self, path: &Path) -> Result<(), Errno> {
-        std::fs::remove_file(path).map_err(|e| Errno(e.raw_os_error().unwrap_or(libc::EIO)))
     }
 }

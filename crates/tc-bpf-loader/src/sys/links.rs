@@ -1,7 +1,6 @@
 //! What is asked of the kernel to attach programs: lists of programs at a hook, and links.
 
 use std::os::fd::{BorrowedFd, OwnedFd};
-use std::path::Path;
 
 use super::Errno;
 
@@ -106,11 +105,4 @@ pub trait LinkOps {
     /// Describes a link.
     #[doc(alias = "BPF_OBJ_GET_INFO_BY_FD")]
     fn link_info(&mut self, link: BorrowedFd<'_>) -> Result<LinkInfo, Errno>;
-
-    /// Pins a link at a path of a BPF file system.
-    #[doc(alias = "BPF_OBJ_PIN")]
-    fn link_pin(&mut self, link: BorrowedFd<'_>, path: &Path) -> Result<(), Errno>;
-
-    /// Removes the pin at a path.
-    fn link_unpin(&mut self, path: &Path) -> Result<(), Errno>;
 }

@@ -228,7 +228,7 @@ fn delete(
             link.detach(kernel).map_err(|e| failed(&e))?;
             if let Entry::Pinned(path) = entry {
                 // What it held is gone; a pin that cannot be removed holds nothing.
-                let unpinned = kernel.link_unpin(Path::new(path));
+                let unpinned = kernel.unlink(Path::new(path));
                 return unpinned.map_err(|e| {
                     let why = e.to_io();
                     Error::new(1, format_args!("Cannot remove {}: {why}", path.to_string_lossy()))
