@@ -127,6 +127,7 @@
 pub mod action;
 #[cfg(feature = "client")]
 pub mod client;
+pub mod ematch;
 pub mod error;
 pub mod filter;
 pub mod kind;
@@ -136,6 +137,6 @@ pub mod units;
 pub mod wire;
 
 pub use error::{DecodeError, EncodeError};
-pub use kind::{Action, Filter, Kind, Options, Qdisc};
+pub use kind::{Action, Ematch, Filter, Kind, Options, Qdisc};
 pub use msg::{TcHeader, TcMessage};
 pub use units::Handle;

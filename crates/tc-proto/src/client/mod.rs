@@ -30,6 +30,7 @@ mod monitor;
 mod netns;
 mod object;
 mod pipeline;
+mod sets;
 mod transport;
 mod window;
 
@@ -44,6 +45,7 @@ pub use monitor::{Changes, Event, Monitor};
 pub use netns::Netns;
 pub use object::List;
 pub use pipeline::Pipeline;
+pub use sets::IpSets;
 
 use crate::msg::{ExtAck, NetlinkHeader, Request};
 use transport::Transport;
