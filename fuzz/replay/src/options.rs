@@ -4,7 +4,7 @@ use std::fmt::Debug;
 
 use tc_proto::action;
 use tc_proto::ematch;
-use tc_proto::filter::{Basic, Bpf, Fw, Matchall, U32};
+use tc_proto::filter::{Basic, Bpf, Flow, Fw, Matchall, U32};
 use tc_proto::qdisc::{
     Bfifo, Clsact, Drr, FqCodel, Htb, Ingress, Mq, Multiq, Noqueue, Pfifo, PfifoFast,
     PfifoHeadDrop, Prio, Sfq, Tbf,
@@ -27,7 +27,9 @@ pub const KINDS: &[Check] = &[
     row::<ematch::Cmp>(),
     row::<action::Connmark>(),
     row::<action::Csum>(),
+    row::<action::Ct>(),
     row::<Drr>(),
+    row::<Flow>(),
     row::<FqCodel>(),
     row::<Fw>(),
     row::<action::Gact>(),
@@ -46,6 +48,7 @@ pub const KINDS: &[Check] = &[
     row::<ematch::Nbyte>(),
     row::<action::Nat>(),
     row::<Noqueue>(),
+    row::<action::Pedit>(),
     row::<Pfifo>(),
     row::<PfifoFast>(),
     row::<PfifoHeadDrop>(),

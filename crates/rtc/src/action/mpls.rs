@@ -113,7 +113,8 @@ impl ActionKind for Mpls {
         let name = ACTIONS.iter().find(|(_, action)| *action == mpls.action);
         let name = name.map_or_else(|| mpls.action.0.to_string(), |(name, _)| (*name).into());
         out.field("mpls_action", name.as_str(), format_args!(" {name}"));
-        if let Some(protocol) = mpls.protocol {
+        // The kernel answers with one in any case.
+        if let Some(protocol) = mpls.protocol.filter(|_| takes_protocol(mpls.action)) {
             let protocol = match show.options.numeric {
                 true => protocol.numeric().to_string(),
                 false => protocol.to_string(),
@@ -136,12 +137,14 @@ impl ActionKind for Mpls {
     }
 }
 
+fn takes_protocol(action: MplsAction) -> bool {
+    matches!(action, MplsAction::PUSH | MplsAction::MAC_PUSH | MplsAction::POP)
+}
+
 /// Takes a word and its value; `false` when it is none of ours.
 fn parse_word(word: &str, wire: &mut Wire, args: &mut Args<'_>) -> Result<bool, Error> {
     let changes =
         matches!(wire.action, MplsAction::PUSH | MplsAction::MAC_PUSH | MplsAction::MODIFY);
-    let takes_protocol =
-        matches!(wire.action, MplsAction::PUSH | MplsAction::MAC_PUSH | MplsAction::POP);
     let field = ["label", "tc", "ttl", "bos"].into_iter().find(|name| abbreviates(word, name));
     if let Some(field) = field {
         if !changes {
@@ -173,7 +176,7 @@ fn parse_word(word: &str, wire: &mut Wire, args: &mut Args<'_>) -> Result<bool, 
         return Ok(true);
     }
     if abbreviates(word, "protocol") {
-        if !takes_protocol {
+        if !takes_protocol(wire.action) {
             let line = "only valid for push, mac_push and pop";
             return Err(Error::wrong(word, line).at(args.last()));
         }

@@ -9,7 +9,7 @@ use super::{control, parse_index, print};
 use crate::args::{Args, abbreviates};
 use crate::error::Error;
 use crate::kinds::{ActionKind, Pending, Plain, Show};
-use crate::out::Out;
+use crate::out::{Json, Out};
 
 const USAGE: &str = "\
 Usage: ... skbmod { set | swap mac | ecn } [ dmac MAC ] [ smac MAC ] [ etype ETYPE ] [ VERDICT ]
@@ -65,25 +65,24 @@ impl ActionKind for Skbmod {
         let skbmod = Wire::decode(options)?;
         out.text(format_args!("{} ", Wire::NAME));
         control::print(skbmod.head.control, "control_action", "", " ", out);
+        let macs = [("dmac", skbmod.dst_mac), ("smac", skbmod.src_mac)];
         if let Some(ethertype) = skbmod.ethertype {
-            let ethertype = format!("{ethertype:#X}").replace('X', "x");
-            out.field("etype", ethertype.as_str(), format_args!("set etype {ethertype} "));
+            let (json, text) = (format!("{ethertype:#x}"), format!("{ethertype:X}"));
+            out.field("etype", json, format_args!("set etype 0x{text} "));
+            if macs.iter().any(|(_, address)| address.is_some()) {
+                out.newline();
+                out.text(format_args!("\t "));
+            }
         }
-        if skbmod.flags & Wire::SWAP_MAC != 0 {
-            out.flag("swapmac", "swap mac ");
+        for (key, address) in macs {
+            let Some(address) = address else { continue };
+            out.field(key, address.to_string(), format_args!("set {key} {address} "));
         }
-        if skbmod.flags & Wire::ECN != 0 {
-            out.flag("ecn", "ecn ");
+        let flags = [(Wire::SWAP_MAC, "swapmac", "swap mac "), (Wire::ECN, "ecn", "ecn ")];
+        for (_, key, text) in flags.iter().filter(|(flag, ..)| skbmod.flags & flag != 0) {
+            out.field(key, Json::Null, format_args!("{text}"));
         }
         out.newline();
-        if skbmod.dst_mac.is_some() || skbmod.src_mac.is_some() {
-            out.text(format_args!("\t "));
-            for (key, address) in [("dmac", skbmod.dst_mac), ("smac", skbmod.src_mac)] {
-                let Some(address) = address else { continue };
-                out.field(key, address.to_string(), format_args!("set {key} {address} "));
-            }
-            out.newline();
-        }
         print::print_refs(&skbmod.head, skbmod.times, "\t ", show, out);
         Ok(())
     }

@@ -6,6 +6,7 @@ pub mod bpf;
 
 pub(crate) mod bpf_source;
 pub(crate) mod classic;
+pub mod flow;
 pub mod fw;
 pub mod matchall;
 pub(crate) mod object_source;

@@ -2,6 +2,7 @@
 
 pub mod basic;
 pub mod bpf;
+pub mod flow;
 pub mod fw;
 pub mod matchall;
 mod offload;
@@ -9,6 +10,7 @@ pub mod u32;
 
 pub use basic::Basic;
 pub use bpf::Bpf;
+pub use flow::Flow;
 pub use fw::Fw;
 pub use matchall::Matchall;
 pub use offload::OffloadFlags;

@@ -1,0 +1,232 @@
+//! `flow`: words and output. Wire format: [`tc_proto::filter::flow`].
+
+use tc_proto::filter::flow::{
+    Flow as Wire, FlowMode, KEYS, TCA_FLOW_ACT, TCA_FLOW_BASECLASS, TCA_FLOW_DIVISOR,
+    TCA_FLOW_EMATCHES, TCA_FLOW_KEYS, TCA_FLOW_PERTURB, TCA_FLOW_POLICE,
+};
+use tc_proto::msg::{TcMessage, tca};
+use tc_proto::units::{Base, Handle, parse_loose_handle, parse_u32};
+use tc_proto::wire::RawAttrs;
+use tc_proto::{DecodeError, Kind};
+
+use super::acts::{self, Acting, TakesActs};
+use super::what_is;
+use crate::args::{Args, abbreviates};
+use crate::ematch::{self, Expression};
+use crate::env::Env;
+use crate::error::Error;
+use crate::inet;
+use crate::kinds::{FilterKind, FilterWords, Pending, Resolved, Show, Target};
+use crate::out::Out;
+
+const USAGE: &str = "\
+Usage: ... flow map key KEY [ OPS ] [ OPTIONS ]
+       ... flow hash keys KEY[,KEY...] [ OPTIONS ]
+
+OPS:     [ and NUM | or NUM | xor NUM | rshift NUM | addend NUM ] ...
+OPTIONS: [ divisor NUM ] [ baseclass CLASSID ] [ perturb SECONDS ] [ match EXPRESSION ]
+         [ action ACTION_SPEC ]
+KEY:     src dst proto proto-src proto-dst iif priority mark nfct nfct-src nfct-dst nfct-proto-src
+         nfct-proto-dst rt-classid sk-uid sk-gid vlan-tag rxhash
+
+The class is CLASSID plus the number that the keys make.
+";
+
+/// The kind `flow`.
+#[derive(Debug)]
+pub struct Flow;
+
+/// What the words after the kind say.
+#[derive(Default)]
+struct Words {
+    acting: Acting<Wire>,
+    expression: Option<Expression>,
+}
+
+impl FilterKind for Flow {
+    fn name(&self) -> &'static str {
+        Wire::NAME
+    }
+
+    fn usage(&self) -> &'static str {
+        USAGE
+    }
+
+    fn words(&self) -> &'static [&'static str] {
+        &[
+            "map",
+            "hash",
+            "keys",
+            "and",
+            "or",
+            "xor",
+            "rshift",
+            "addend",
+            "divisor",
+            "baseclass",
+            "perturb",
+            "match",
+            "action",
+            "police",
+            "help",
+        ]
+    }
+
+    fn parse(&self, handle: Option<&str>, args: &mut Args<'_>) -> Result<FilterWords, Error> {
+        let handle = handle.map_or(Ok(0), |word| {
+            parse_loose_handle(word)
+                .map_err(|e| Error::refused("Illegal \"handle\"").hint(e.to_string()))
+        })?;
+        let mut words = Words::default();
+        words.acting.wire.mode = Some(FlowMode::MAP);
+        while let Some(word) = args.word()? {
+            words.take(word, args)?;
+        }
+        let wire = &words.acting.wire;
+        let many = wire.keys.is_some_and(|keys| keys.count_ones() > 1);
+        if many && wire.mode == Some(FlowMode::MAP) {
+            let line = "Invalid mode \"map\" for multiple keys";
+            return Err(Error::refused(line).hint("hash takes several"));
+        }
+        Ok(FilterWords { handle, options: Some(Box::new(words)) })
+    }
+
+    fn print(
+        &self,
+        message: &TcMessage<'_>,
+        options: &[u8],
+        show: &mut Show<'_>,
+        out: &mut Out<'_>,
+    ) -> Result<(), DecodeError> {
+        let handle = message.header.handle.0;
+        out.field("handle", format!("{handle:#x}"), format_args!("handle {handle:#x} "));
+        let flow = Wire::decode(options)?;
+        _ = (flow, show);
+        Ok(())
+    }
+}
+
+impl Words {
+    fn take(&mut self, word: &str, args: &mut Args<'_>) -> Result<(), Error> {
+        let Acting { wire, acts } = &mut self.acting;
+        if abbreviates(word, "map") {
+            wire.mode = Some(FlowMode::MAP);
+        } else if abbreviates(word, "hash") {
+            wire.mode = Some(FlowMode::HASH);
+        } else if abbreviates(word, "keys") {
+            wire.keys = Some(keys(args)?);
+            args.mark(&[tca::OPTIONS, TCA_FLOW_KEYS]);
+        } else if abbreviates(word, "and") {
+            let number = number(args, "mask")?;
+            self.and_xor(number, 0);
+        } else if abbreviates(word, "or") {
+            let number = number(args, "or")?;
+            self.and_xor(!number, number);
+        } else if abbreviates(word, "xor") {
+            let number = number(args, "xor")?;
+            self.and_xor(u32::MAX, number);
+        } else if abbreviates(word, "rshift") {
+            wire.rshift = Some(number(args, "rshift")?);
+        } else if abbreviates(word, "addend") {
+            wire.addend = Some(addend(args)?);
+        } else if abbreviates(word, "divisor") {
+            wire.divisor = Some(number(args, "divisor")?);
+            args.mark(&[tca::OPTIONS, TCA_FLOW_DIVISOR]);
+        } else if abbreviates(word, "baseclass") {
+            let class =
+                Handle::parse_classid(args.value()?).ok().filter(|class| class.minor() != 0);
+            let illegal = || Error::refused("Illegal \"baseclass\"").at(args.last());
+            wire.baseclass = Some(class.ok_or_else(illegal)?);
+            args.mark(&[tca::OPTIONS, TCA_FLOW_BASECLASS]);
+        } else if abbreviates(word, "perturb") {
+            wire.perturb_s = Some(number(args, "perturb")?);
+            args.mark(&[tca::OPTIONS, TCA_FLOW_PERTURB]);
+        } else if abbreviates(word, "police") {
+            acts.police(args, TCA_FLOW_POLICE)?;
+        } else if abbreviates(word, "action") {
+            acts.action(args, "Illegal \"action\"", TCA_FLOW_ACT)?;
+        } else if abbreviates(word, "match") {
+            args.mark(&[tca::OPTIONS, TCA_FLOW_EMATCHES]);
+            args.value()?;
+            args.back();
+            let expression = Expression::parse(args)?;
+            if let Some(line) = expression.warning() {
+                let word = args.value()?;
+                return Err(what_is(word, USAGE, args).after(line));
+            }
+            self.expression = Some(expression);
+        } else if abbreviates(word, "help") {
+            return Err(Error::refused(USAGE));
+        } else {
+            let error = what_is(word, USAGE, args);
+            return Err(match &self.expression {
+                Some(expression) => expression.remark(error),
+                None => error,
+            });
+        }
+        Ok(())
+    }
+
+    /// Adds a step to what is done with the bits of a number.
+    fn and_xor(&mut self, and: u32, xor: u32) {
+        let wire = &mut self.acting.wire;
+        wire.mask = Some(wire.mask.unwrap_or(u32::MAX) & and);
+        wire.xor = Some(wire.xor.unwrap_or(0) & and ^ xor);
+    }
+}
+
+/// `KEY[,KEY...]`.
+fn keys(args: &mut Args<'_>) -> Result<u32, Error> {
+    let mut keys = 0;
+    for word in args.value()?.split(',') {
+        let bit = KEYS.iter().zip(0..).find(|(name, _)| **name == word);
+        let (_, bit) = bit.ok_or_else(|| {
+            Error::refused(format_args!("Unknown flow key \"{word}\""))
+                .at(args.last())
+                .hint(format!("the keys are {}", KEYS.join(", ")))
+        })?;
+        keys |= 1 << bit;
+    }
+    Ok(keys)
+}
+
+fn number(args: &mut Args<'_>, what: &str) -> Result<u32, Error> {
+    parse_u32(args.value()?, Base::Auto).map_err(|e| {
+        Error::refused(format_args!("Illegal \"{what}\"")).at(args.last()).hint(e.to_string())
+    })
+}
+
+/// A number or an IPv4 address, with or without `-`.
+fn addend(args: &mut Args<'_>) -> Result<u32, Error> {
+    let word = args.value()?;
+    let (negative, rest) = match word.strip_prefix('-') {
+        Some(rest) => (true, rest),
+        None => (false, word),
+    };
+    let number = parse_u32(rest, Base::Auto).ok();
+    let number = number.or_else(|| Some(inet::ipv4_address(rest)?.to_bits()));
+    let number = number.ok_or_else(|| {
+        let line = format!("Error: any valid address is expected rather than \"{rest}\".");
+        Error::usage(line).with_status(1).at(args.last())
+    })?;
+    Ok(if negative { number.wrapping_neg() } else { number })
+}
+
+impl Pending for Words {
+    fn resolve(
+        self: Box<Self>,
+        env: &mut dyn Env,
+        target: &Target,
+    ) -> Result<Box<dyn Resolved>, Error> {
+        let Words { mut acting, expression } = *self;
+        acting.wire.ematches = expression.map(|found| found.resolve(env)).transpose()?;
+        Box::new(acting).resolve(env, target)
+    }
+}
+
+impl TakesActs for Wire {
+    fn take(&mut self, actions: Option<RawAttrs>, police: Option<RawAttrs>) {
+        self.actions = actions;
+        self.police = police;
+    }
+}
