@@ -32,7 +32,7 @@ pub(crate) fn run(args: &[String]) -> Result<u8, String> {
     Ok(u8::from(!findings.is_empty()))
 }
 
-fn root() -> std::path::PathBuf {
+pub(crate) fn root() -> std::path::PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
