@@ -74,7 +74,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             let (ours, theirs) = (get(&ours), theirs.as_ref().map(get));
             let shown = theirs.map_or("-".to_owned(), number);
             let ratio = theirs
-                .filter(|_| ours > 0.0)
+                .filter(|_| ours >= 0.05)
                 .map_or("-".to_owned(), |t| format!("{:.1}", t / ours));
             writeln!(out, "| {name} | {measure} | {} | {shown} | {ratio} |", number(ours))?;
         }

@@ -5,8 +5,10 @@ use std::error::Error;
 use futures_util::TryStreamExt as _;
 use tc_proto::Handle;
 use tc_proto::client::{self, Client};
-use tc_proto::msg::{ClassList, ClassRequest, ListRequest as _, QdiscRequest, TcMessage, Verb};
-use tc_proto::qdisc::{Htb, HtbClass, HtbInit, Ingress};
+use tc_proto::msg::{
+    ClassList, ClassRequest, ListRequest as _, QdiscList, QdiscRequest, TcMessage, Verb,
+};
+use tc_proto::qdisc::{Htb, HtbClass, HtbInit, Pfifo};
 use tc_proto::units::Rate;
 
 use crate::{Cost, Row, cost};
@@ -14,10 +16,9 @@ use crate::{Cost, Row, cost};
 const RUNS: usize = 5;
 const CLASSES: u16 = 10_000;
 
-/// One qdisc made and deleted again: two requests.
-fn round(client: &mut Client, qdisc: &QdiscRequest<'_>) -> Result<(), client::Error> {
-    client.add(qdisc)?;
-    client.delete(qdisc).map(drop)
+/// The qdiscs of this namespace, which has one device.
+fn qdiscs(client: &mut Client) -> Result<usize, client::Error> {
+    Ok(client.dump(&QdiscList::all().encode()?)?.messages().count())
 }
 
 fn read(client: &mut Client, lo: i32) -> Result<u64, client::Error> {
@@ -42,29 +43,36 @@ fn per(n: f64, cost: Cost) -> Cost {
 pub(crate) fn rows() -> Result<Vec<Row>, Box<dyn Error>> {
     let mut client = Client::open()?;
     let lo = client.link_index("lo")?;
-    let ingress = QdiscRequest::at(lo, Handle::INGRESS).with(&Ingress)?;
-    // Once, to see that it works.
-    round(&mut client, &ingress)?;
-
     let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
     let guard = runtime.enter();
     let (connection, theirs, _) = rtnetlink::new_connection()?;
     drop(guard);
     runtime.spawn(connection);
-    let their_round = || {
+    let their_qdiscs = || {
         runtime.block_on(async {
-            theirs.qdisc().add(lo).ingress().execute().await?;
-            let mut request = theirs.qdisc().del(lo);
-            request.message_mut().header.parent = 0xffff_fff1.into();
-            request.execute().await
+            let list = theirs.qdisc().get().execute();
+            list.try_fold(0_usize, |n, _| async move { Ok(n + 1) }).await
         })
     };
-    their_round()?;
-    let mut rows = vec![Row {
-        work: "qdisc add and del".to_owned(),
-        ours: cost(RUNS, 2000, || round(&mut client, &ingress)),
-        theirs: Some(cost(RUNS, 2000, their_round)),
-    }];
+    // The device has a qdisc, or there would be little to list.
+    client.add(&QdiscRequest::root(lo).handle(Handle::new(1, 0)).with(&Pfifo::default())?)?;
+    if qdiscs(&mut client)? != their_qdiscs()? {
+        return Err("the two do not list the same".into());
+    }
+    let theirs_cost = cost(RUNS, 2000, their_qdiscs);
+    let mut rows = vec![
+        Row {
+            work: "a list of one qdisc".to_owned(),
+            ours: cost(RUNS, 2000, || qdiscs(&mut client)),
+            theirs: Some(theirs_cost),
+        },
+        Row {
+            work: "a list of one qdisc, typed and watched".to_owned(),
+            ours: cost(RUNS, 2000, || client.list(&QdiscList::all())),
+            theirs: Some(theirs_cost),
+        },
+    ];
+    client.delete(&QdiscRequest::root(lo))?;
 
     let htb = Htb { init: Some(HtbInit::default()), ..Htb::default() };
     client.add(&QdiscRequest::root(lo).handle(Handle::new(1, 0)).with(&htb)?)?;
