@@ -40,6 +40,7 @@
 pub mod action;
 pub mod args;
 mod cmd;
+mod distribution;
 pub mod env;
 pub mod error;
 pub mod filter;

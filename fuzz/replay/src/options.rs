@@ -5,7 +5,7 @@ use std::fmt::Debug;
 use tc_proto::action;
 use tc_proto::filter::{Bpf, Fw, Matchall, U32};
 use tc_proto::qdisc::{
-    Bfifo, Clsact, Drr, FqCodel, Htb, Ingress, Mq, Multiq, Noqueue, Pfifo, PfifoFast,
+    Bfifo, Clsact, Drr, FqCodel, Htb, Ingress, Mq, Multiq, Netem, Noqueue, Pfifo, PfifoFast,
     PfifoHeadDrop, Prio, Sfq, Tbf,
 };
 use tc_proto::units::{Estimator, SizeTable};
@@ -31,6 +31,7 @@ pub const KINDS: &[Check] = &[
     row::<action::Mirred>(),
     row::<Mq>(),
     row::<Multiq>(),
+    row::<Netem>(),
     row::<Noqueue>(),
     row::<Pfifo>(),
     row::<PfifoFast>(),
