@@ -90,7 +90,7 @@ pub(crate) fn start(words: &[OsString], session: &mut Session<'_>) -> Result<Ste
 }
 
 fn unknown_object(word: &str) -> Error {
-    let line = format_args!("Object \"{word}\" is unknown, try \"tc help\".");
+    let line = format!("Object \"{word}\" is unknown, try \"tc help\".");
     Error::invalid(line)
 }
 
@@ -178,7 +178,7 @@ fn unparsable(
 
 /// A word that is no command of the object.
 fn unknown_command(word: &str, object: &str) -> Error {
-    let line = format_args!("Command \"{word}\" is unknown, try \"tc {object} help\".");
+    let line = format!("Command \"{word}\" is unknown, try \"tc {object} help\".");
     Error::invalid(line)
 }
 

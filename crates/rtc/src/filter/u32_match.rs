@@ -259,7 +259,7 @@ impl Selector<'_, '_, '_> {
             "src" => -8,
             "dst" => -14,
             _ => {
-                let line = format_args!("Unknown match: ether {field}");
+                let line = format!("Unknown match: ether {field}");
                 return Err(Error::refused(line)
                     .line(format_args!("Illegal \"{}\"", self.keyword))
                     .at(self.args.last()));
