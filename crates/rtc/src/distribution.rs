@@ -63,7 +63,7 @@ pub(crate) fn load(name: &str, env: &mut dyn Env) -> Result<Vec<i16>, Error> {
     }
     let (path, why) =
         first.map_or_else(Default::default, |(path, e)| (path.display().to_string(), io_text(&e)));
-    let line = format_args!("No distribution data for {name} ({path}: {why})");
+    let line = format!("No distribution data for {name} ({path}: {why})");
     let hint = match (name, set) {
         ("uniform", _) => "delays are uniform without any distribution".to_owned(),
         (_, None) => {

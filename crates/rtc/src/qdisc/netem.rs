@@ -312,7 +312,7 @@ fn loss_model(args: &mut Args<'_>) -> Result<NetemLoss, Error> {
             Ok(NetemLoss::Gemodel(g))
         }
         word => {
-            let line = format_args!("Unknown loss parameter: {word}");
+            let line = format!("Unknown loss parameter: {word}");
             Err(Error::refused(line).at(args.last()).hint("PERCENT, random, state or gemodel"))
         }
     }
@@ -355,7 +355,7 @@ fn parse_slot(args: &mut Args<'_>, slot: &mut NetemSlot) -> Result<Option<Name>,
         }
     } else {
         let word = args.value()?;
-        let line = format_args!("Unknown slot parameter: {word}");
+        let line = format!("Unknown slot parameter: {word}");
         return Err(Error::refused(line).at(args.last()).hint("a time, or distribution"));
     }
     if args.take_abbreviation("packets") {
