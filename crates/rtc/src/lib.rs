@@ -44,6 +44,7 @@ mod distribution;
 pub mod env;
 pub mod error;
 pub mod filter;
+mod inet;
 pub mod kinds;
 pub mod names;
 mod netns;

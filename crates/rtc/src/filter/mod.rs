@@ -2,10 +2,12 @@
 
 mod acts;
 pub mod bpf;
+
 pub(crate) mod bpf_source;
 pub(crate) mod classic;
 pub mod fw;
 pub mod matchall;
+pub(crate) mod object_source;
 pub mod u32;
 mod u32_decode;
 mod u32_match;
