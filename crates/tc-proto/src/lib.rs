@@ -131,6 +131,8 @@ pub mod error;
 pub mod filter;
 pub mod kind;
 pub mod msg;
+#[cfg(feature = "netlink-packet-core")]
+pub mod packet_core;
 pub mod qdisc;
 pub mod units;
 pub mod wire;
