@@ -75,6 +75,16 @@ pub trait Resolved {
     fn notes(&self) -> &str {
         ""
     }
+
+    /// What is to be said once the kernel has taken it: lines of our own, for standard error.
+    fn advice(&self) -> String {
+        String::new()
+    }
+
+    /// What is wrong with it, if that is known, should the kernel call it invalid without saying more.
+    fn suspicion(&self) -> Option<String> {
+        None
+    }
 }
 
 /// What the options are for.

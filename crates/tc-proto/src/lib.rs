@@ -4,9 +4,11 @@
 //! chains and actions, the attributes they have in common, and the options of each *kind* (`pfifo`,
 //! `bpf`, …). Without features it only encodes and decodes; it does no I/O.
 //!
-//! | feature  | adds |
-//! |----------|------|
+//! | feature | adds |
+//! |---------|------|
 //! | `client` | the module `client`: a blocking client over a netlink socket |
+//! | `rtnetlink` | the module `rtnetlink`: the async client, beside rtnetlink or alone, on tokio |
+//! | `netlink-packet-core` | the module `packet_core`: messages for any connection of netlink-proto |
 //!
 //! # A request
 //!
@@ -134,6 +136,8 @@ pub mod msg;
 #[cfg(feature = "netlink-packet-core")]
 pub mod packet_core;
 pub mod qdisc;
+#[cfg(feature = "rtnetlink")]
+pub mod rtnetlink;
 pub mod units;
 pub mod wire;
 

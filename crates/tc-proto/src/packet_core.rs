@@ -141,3 +141,43 @@ impl From<DecodeError> for core::DecodeError {
         e.to_string().into()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use netlink_packet_core::{Emitable, NetlinkMessage, NetlinkPayload};
+
+    use super::*;
+    use crate::msg::{ActionRequest, QdiscRequest, Verb};
+
+    #[test]
+    fn any_bytes_are_a_message() {
+        // RTM_NEWLINK, 5 bytes.
+        let bytes = [&[21, 0, 0, 0, 16, 0, 0, 0, 9, 0, 0, 0, 0, 0, 0, 0][..], &[1, 2, 3, 4, 5]];
+        let message = NetlinkMessage::<RawMessage>::deserialize(&bytes.concat()).unwrap();
+        let NetlinkPayload::InnerMessage(message) = message.payload else { panic!("{message:?}") };
+        assert_eq!(message, RawMessage { message_type: 16, body: vec![1, 2, 3, 4, 5] });
+        assert!(message.tc().is_err() && message.actions().is_err());
+    }
+
+    #[test]
+    fn content_is_read_by_its_type() {
+        let request = ActionRequest::list("gact", false, None).unwrap();
+        let message =
+            RawMessage { message_type: request.message_type().0, body: request.body().to_vec() };
+        assert!(message.tc().is_err());
+        assert_eq!(message.actions().unwrap().actions().count(), 1);
+    }
+
+    #[test]
+    fn attributes_are_emitted_as_they_are() {
+        let request = QdiscRequest::clsact(1).encode(Verb::Add).unwrap();
+        let attrs = TcMessage::decode(request.body()).unwrap().attrs();
+        let mut bytes = vec![0xff; attrs.buffer_len()];
+        attrs.emit(&mut bytes);
+        assert_eq!(bytes, request.body()[20..]);
+        let flagged = [8, 0, 2, 0x80, 4, 0, 1, 0];
+        let mut bytes = [0; 8];
+        Attrs::new(&flagged).emit(&mut bytes);
+        assert_eq!(bytes, flagged);
+    }
+}

@@ -242,4 +242,14 @@ impl Actions {
     pub fn notes(&self) -> String {
         self.entries.iter().map(|entry| entry.options.notes()).collect()
     }
+
+    /// What is to be said once the kernel has taken them.
+    pub(crate) fn advice(&self) -> String {
+        self.entries.iter().map(|entry| entry.options.advice()).collect()
+    }
+
+    /// What is wrong with the first of them with which something is.
+    pub(crate) fn suspicion(&self) -> Option<String> {
+        self.entries.iter().find_map(|entry| entry.options.suspicion())
+    }
 }

@@ -2,6 +2,7 @@
 
 mod asm;
 mod classic_kernel;
+mod core;
 mod damage;
 mod kernel;
 mod load;

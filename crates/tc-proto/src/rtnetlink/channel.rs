@@ -6,13 +6,13 @@ use std::pin::Pin;
 
 use futures_util::{Stream, StreamExt};
 use netlink_packet_core as core;
+use netlink_packet_route::RouteNetlinkMessage;
 use netlink_proto::ConnectionHandle;
 use netlink_proto::sys::SocketAddr;
-use netlink_packet_route::RouteNetlinkMessage;
 
 use super::request::OwnedRequest;
 use super::{convert, keep};
-use crate::client::{Ack, Error, Message};
+use crate::client::{Ack, Error, Message, link};
 use crate::msg::{NetlinkHeader, Request, Status, flags};
 use crate::packet_core::RawMessage;
 
@@ -24,6 +24,8 @@ const MIN_TYPE: u16 = 16;
 /// Requests sent at once. Their acknowledgements must fit the socket's buffer, or some are lost and
 /// who waits for them waits for ever.
 const AT_ONCE: usize = 128;
+/// And this many bytes, which fit into the socket's buffer for sending.
+const BYTES_AT_ONCE: usize = 64 * 1024;
 
 /// A message of the answer: of the kernel's own types, or `NLMSG_ERROR` and `NLMSG_DONE` with the
 /// body that they had.
@@ -36,7 +38,7 @@ pub(super) type Answers = Pin<Box<dyn Stream<Item = Answer> + Send>>;
 #[derive(Clone)]
 pub(super) enum Channel {
     /// The connection of somebody else, with messages of netlink-packet-route.
-    Shared(rtnetlink::Handle),
+    Shared(::rtnetlink::Handle),
     /// Ours, with acknowledgements and with every message as it is.
     Own(ConnectionHandle<RawMessage>),
 }
@@ -132,9 +134,8 @@ impl Channel {
                     core::NetlinkMessage::new(header, core::NetlinkPayload::InnerMessage(theirs));
                 message.finalize();
                 // What of theirs cannot be written is left empty, which no reader of ours takes.
-                let inner = |theirs: RouteNetlinkMessage| {
-                    convert::from_theirs(&theirs).unwrap_or_default()
-                };
+                let inner =
+                    |theirs: RouteNetlinkMessage| convert::from_theirs(&theirs).unwrap_or_default();
                 handle
                     .clone()
                     .request(message)
@@ -146,22 +147,26 @@ impl Channel {
         Ok(Exchange { answers: Some(answers), held: Some(held) })
     }
 
-    /// Whether the connection still is there. On a shared one the end of an answer may be its end as
-    /// well, and nothing else tells.
-    fn is_open(&self) -> bool {
-        let Self::Shared(handle) = self else { return true };
-        // `NLMSG_NOOP` without `NLM_F_REQUEST`: the kernel skips it.
-        let mut noop = core::NetlinkMessage::new(
-            core::NetlinkHeader::default(),
-            core::NetlinkPayload::<RouteNetlinkMessage>::Noop,
-        );
-        noop.finalize();
-        handle.clone().notify(noop).is_ok()
+    /// Whether an answer that ended in silence is a success. On a shared connection it is, and the
+    /// end of the connection looks the same: so something is asked whose answer cannot be missed.
+    async fn silence_is_success(&self) -> bool {
+        if matches!(self, Self::Own(_)) {
+            return false;
+        }
+        let exchange = link::no_link().and_then(|nothing| self.send(&nothing, Box::new(())));
+        match exchange {
+            Ok(mut exchange) => exchange.next().await.is_some(),
+            Err(_) => false,
+        }
     }
 
     /// Sends a request and gathers its answer.
     pub(super) async fn transact(&self, request: OwnedRequest) -> Result<Ack, Error> {
-        let OwnedRequest { request, fds } = request;
+        let OwnedRequest { mut request, fds } = request;
+        if matches!(self, Self::Shared(_)) {
+            // A message that netlink-packet-route cannot parse never comes; the acknowledgement does.
+            request.add_flags(flags::ACK);
+        }
         let mut exchange = self.send(&request, Box::new(fds))?;
         let mut ack = Ack::default();
         let mut acknowledged = false;
@@ -177,13 +182,8 @@ impl Channel {
                 _ => {}
             }
         }
-        let silent = matches!(self, Self::Shared(_)) && self.is_open();
-        let wants_ack = request.flags() & flags::ACK != 0;
-        if acknowledged || (wants_ack && silent) || (!wants_ack && !ack.echoed.is_empty()) {
-            Ok(ack)
-        } else {
-            Err(Error::NoAnswer)
-        }
+        let answered = acknowledged || !ack.echoed.is_empty();
+        if answered || self.silence_is_success().await { Ok(ack) } else { Err(Error::NoAnswer) }
     }
 
     /// Sends requests that all want an acknowledgement, up to 128 at once; gives the outcome of each.
@@ -191,7 +191,13 @@ impl Channel {
         let mut outcomes = Vec::with_capacity(requests.len());
         let mut requests = requests.into_iter().peekable();
         while requests.peek().is_some() {
-            let some: Vec<OwnedRequest> = requests.by_ref().take(AT_ONCE).collect();
+            let (mut some, mut bytes) = (Vec::new(), 0);
+            while let Some(next) = requests.next_if(|next| {
+                bytes += next.request.bytes().len();
+                some.is_empty() || (some.len() < AT_ONCE && bytes <= BYTES_AT_ONCE)
+            }) {
+                some.push(next);
+            }
             match self {
                 Self::Own(handle) if some.iter().all(OwnedRequest::wants_ack_only) => {
                     outcomes.append(&mut Self::at_once(handle, some).await);
@@ -263,7 +269,6 @@ impl Channel {
                 _ => {}
             }
         }
-        let silent = matches!(self, Self::Shared(_)) && self.is_open();
-        if done || silent { Ok(dumped) } else { Err(Error::NoAnswer) }
+        if done || self.silence_is_success().await { Ok(dumped) } else { Err(Error::NoAnswer) }
     }
 }

@@ -33,8 +33,9 @@ impl From<&TcMessage<'_>> for tc::TcMessage {
             parent: parent.0.into(),
             info,
         };
-        let attributes =
-            ours.attrs().map(|a| TcAttribute::Other(DefaultNla::new(a.raw_type(), a.payload().into())));
+        let attributes = ours
+            .attrs()
+            .map(|a| TcAttribute::Other(DefaultNla::new(a.raw_type(), a.payload().into())));
         Self::from_parts(header, attributes.collect())
     }
 }
@@ -180,10 +181,94 @@ pub(super) fn from_theirs(theirs: &Theirs) -> Result<RawMessage, DecodeError> {
             body
         }
         other => {
-            let mut body = vec![0; other.buffer_len()];
+            let mut body = vec![0; NetlinkSerializable::buffer_len(other)];
             other.serialize(&mut body);
             body
         }
     };
     Ok(RawMessage { message_type, body })
+}
+
+#[cfg(test)]
+mod tests {
+    use netlink_packet_core::{NetlinkMessage, NetlinkPayload};
+    use netlink_packet_route::tc::{TcU32Key, TcU32Selector};
+
+    use super::*;
+    use crate::action::Gact;
+    use crate::filter::bpf::{Bpf, ClassicInsn, Program};
+    use crate::msg::{
+        ActionRequest, ActionSpec, ClassRequest, FilterRequest, Hook, QdiscRequest, Request, Verb,
+    };
+    use crate::qdisc::{FqCodel, Htb, HtbClass, HtbInit};
+
+    /// Through their types and their bytes, and back.
+    fn there_and_back(request: &Request<'_>) {
+        let ours = RawMessage::message(request);
+        let theirs = to_theirs(request.message_type().0, request.body()).unwrap();
+        let mut message = NetlinkMessage::new(ours.header, NetlinkPayload::InnerMessage(theirs));
+        message.finalize();
+        let mut bytes = vec![0; message.buffer_len()];
+        message.serialize(&mut bytes);
+        assert_eq!(bytes, request.bytes());
+        let read = NetlinkMessage::<Theirs>::deserialize(&bytes).unwrap();
+        let NetlinkPayload::InnerMessage(read) = read.payload else { panic!("{read:?}") };
+        let back = from_theirs(&read).unwrap();
+        assert_eq!((back.message_type, &back.body[..]), (request.message_type().0, request.body()));
+    }
+
+    #[test]
+    fn nothing_is_lost_on_the_way() {
+        let htb = Htb { init: Some(HtbInit::default()), ..Htb::default() };
+        let qdisc = QdiscRequest::root(3).handle(Handle::new(0x1a, 0)).with(&htb).unwrap();
+        there_and_back(&qdisc.encode(Verb::Replace).unwrap());
+        // They know this one.
+        let fq_codel = FqCodel { limit_pkts: Some(7), ..FqCodel::default() };
+        let qdisc = QdiscRequest::root(3).with(&fq_codel).unwrap();
+        there_and_back(&qdisc.encode(Verb::Add).unwrap());
+        there_and_back(&QdiscRequest::clsact(1).encode(Verb::Delete).unwrap());
+        let class = ClassRequest::new(3, Handle::new(1, 2)).with(&HtbClass::default()).unwrap();
+        there_and_back(&class.encode(Verb::Change).unwrap());
+        let program = Some(Program::Classic(vec![ClassicInsn::default()]));
+        let filter = FilterRequest::new(Hook::Block(7)).prio(9).chain(4);
+        let filter = filter.with(&Bpf { program, ..Bpf::default() }).unwrap();
+        there_and_back(&filter.encode(Verb::Add).unwrap());
+    }
+
+    #[test]
+    fn actions_keep_their_attributes() {
+        let action = ActionSpec::of(&Gact::default()).unwrap();
+        let request = ActionRequest::new(action).encode(Verb::Add).unwrap();
+        let theirs = to_theirs(request.message_type().0, request.body()).unwrap();
+        assert_eq!(from_theirs(&theirs).unwrap().body, request.body());
+        let list = ActionRequest::list("gact", false, Some(5)).unwrap();
+        let theirs = to_theirs(list.message_type().0, list.body()).unwrap();
+        assert_eq!(from_theirs(&theirs).unwrap().body, list.body());
+    }
+
+    #[test]
+    fn what_they_would_panic_to_write_is_an_error() {
+        let long = TcAttribute::Other(DefaultNla::new(2, vec![0; MAX_PAYLOAD + 1]));
+        let message = tc::TcMessage::from_parts(tc::TcHeader::default(), vec![long]);
+        assert!(matches!(tc_body(&message), Err(DecodeError::BadLength { .. })));
+        let fits = TcAttribute::Other(DefaultNla::new(2, vec![0; MAX_PAYLOAD]));
+        let message = tc::TcMessage::from_parts(tc::TcHeader::default(), vec![fits]);
+        assert_eq!(tc_body(&message).unwrap().len(), 20 + 65_536);
+
+        let mut selector = TcU32Selector::default();
+        selector.keys = vec![TcU32Key::default()];
+        selector.nkeys = 0;
+        let options = vec![TcOption::U32(TcFilterU32Option::Selector(selector))];
+        let attributes = vec![TcAttribute::Kind("u32".to_owned()), TcAttribute::Options(options)];
+        let message = tc::TcMessage::from_parts(tc::TcHeader::default(), attributes);
+        assert!(matches!(tc_body(&message), Err(DecodeError::BadLength { .. })));
+    }
+
+    #[test]
+    fn bytes_that_are_no_attributes_are_not_dropped_in_silence() {
+        let mut body = QdiscRequest::clsact(1).encode(Verb::Add).unwrap().body().to_vec();
+        body.extend([1, 2, 3]);
+        assert!(to_theirs(36, &body).is_err());
+        assert!(to_theirs(36, &[0; 7]).is_err());
+    }
 }

@@ -1,5 +1,6 @@
 //! What can be asked over a connection; the async twin of [`Client`](crate::client::Client).
 
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -9,10 +10,13 @@ use futures_util::{Stream, StreamExt, TryStreamExt, stream};
 use super::builder::{ActionHandle, ChainHandle, ClassHandle, FilterHandle, QdiscHandle};
 use super::channel::{Channel, Dumped};
 use super::request::OwnedRequest;
-use crate::client::{Ack, Ensured, Error, Event, Link, List, Message, Monitor};
+use crate::client::ensure::same_program;
+use crate::client::{Ack, Ensured, Error, Event, List, Message, Monitor, link};
+use crate::error::EncodeError;
+use crate::kind::Options;
 use crate::msg::{
-    ListRequest, MessageType, NetlinkHeader, ObjectRequest, QdiscRequest, Reply, Request, Verb,
-    flags,
+    FilterRequest, ListRequest, MessageType, NetlinkHeader, ObjectRequest, QdiscRequest, Reply,
+    Request, Verb, flags,
 };
 
 /// How often a list is read anew that changed while it was read.
@@ -216,7 +220,7 @@ impl TcHandle {
                 entries.push(entry);
             }
         }
-        Ok(List::new(entries, dumped.warning, changed))
+        Ok(List { entries, warning: dumped.warning, changed })
     }
 
     /// The same as [`list`](Self::list), as a stream. The list is complete before its first entry
@@ -249,8 +253,8 @@ impl TcHandle {
     /// The index of the device with this name or alternative name; an unknown name is an error that
     /// [`is_not_found`](Error::is_not_found).
     pub async fn link_index(&self, name: &str) -> Result<i32, Error> {
-        let request = Link::by_name(name)?;
-        Ok(Link::decode(&self.ask(request).await?)?.index)
+        let request = link::link_by_name(name)?;
+        Ok(link::decode(&self.ask(request).await?)?.0)
     }
 
     /// Sees to it that the device has a `clsact` qdisc, where filters for ingress and egress go.
@@ -271,6 +275,67 @@ impl TcHandle {
                 None => self.add(&clsact).await.map(Ensured::by),
             },
             Err(e) => Err(e),
+        }
+    }
+
+    /// Sees to it that a BPF program is attached, as
+    /// [`Client::ensure_bpf_filter`](crate::client::Client::ensure_bpf_filter) does. The program is
+    /// kept open until the kernel has answered; `filter` makes the request with it.
+    ///
+    /// ```no_run
+    /// use std::os::fd::OwnedFd;
+    /// use tc_proto::client::Error;
+    /// use tc_proto::filter::bpf::{Bpf, BpfFlags, Program};
+    /// use tc_proto::msg::{FilterRequest, Hook};
+    /// use tc_proto::rtnetlink::TcHandle;
+    /// use tc_proto::units::Protocol;
+    ///
+    /// async fn attach(tc: &TcHandle, program: OwnedFd, tag: [u8; 8]) -> Result<(), Error> {
+    ///     let eth0 = tc.link_index("eth0").await?;
+    ///     tc.ensure_clsact(eth0).await?;
+    ///     let filter = FilterRequest::new(Hook::ingress(eth0)).prio(1).handle(1);
+    ///     let filter = filter.protocol(Protocol::ALL);
+    ///     tc.ensure_bpf_filter(program, tag, move |program| {
+    ///         filter.with(&Bpf {
+    ///             program: Some(Program::Extended(program)),
+    ///             name: Some("firewall".to_owned()),
+    ///             flags: Some(BpfFlags::DIRECT_ACTION),
+    ///             ..Bpf::default()
+    ///         })
+    ///     })
+    ///     .await?;
+    ///     Ok(())
+    /// }
+    /// ```
+    #[doc(alias = "TCA_BPF_TAG")]
+    pub async fn ensure_bpf_filter<F>(
+        &self,
+        program: impl Into<Arc<OwnedFd>>,
+        tag: [u8; 8],
+        filter: F,
+    ) -> Result<Ensured, Error>
+    where
+        F: for<'fd> FnOnce(BorrowedFd<'fd>) -> Result<FilterRequest<'fd>, EncodeError>,
+    {
+        let program = program.into();
+        let (request, same, bare) = {
+            let filter = filter(program.as_fd())?;
+            let bare = FilterRequest {
+                hook: filter.hook,
+                info: filter.info,
+                handle: filter.handle,
+                chain: filter.chain,
+                options: filter.options.as_ref().map(|o| Options::bare(o.kind.as_ref())),
+                estimator: None,
+            };
+            (filter.encode(Verb::Replace)?.detached(), same_program(&filter, tag)?, bare)
+        };
+        match self.find(&bare).await? {
+            Some(found) if bare.describes(&found) && same(&found) => Ok(Ensured::unchanged()),
+            _ => {
+                let request = OwnedRequest { request, fds: vec![program] };
+                self.request(request).await.map(Ensured::by)
+            }
         }
     }
 
@@ -305,10 +370,7 @@ fn reply<R: Reply>(message: Message) -> Result<R, Error> {
 }
 
 /// Reads all that `watch` has heard; says whether something of it changes the list.
-fn heard(
-    watch: &Watch,
-    changes: impl Fn(&NetlinkHeader, &[u8]) -> bool,
-) -> Result<bool, Error> {
+fn heard(watch: &Watch, changes: impl Fn(&NetlinkHeader, &[u8]) -> bool) -> Result<bool, Error> {
     let mut watch = watch.lock().unwrap_or_else(PoisonError::into_inner);
     let mut changed = false;
     loop {

@@ -17,7 +17,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use super::transport::Transport;
-use super::{Client, Error};
+use super::{Client, Error, Netns};
 use crate::msg::{MessageType, Request};
 
 /// What the next attempt to receive gives.
@@ -38,6 +38,8 @@ struct Fake {
     refuses: VecDeque<i32>,
     sent: Arc<Mutex<Vec<Vec<u8>>>>,
     timeout: Option<Duration>,
+    /// What the n-th socket that watches hears.
+    heard: VecDeque<Vec<Step>>,
     capped: Arc<AtomicBool>,
 }
 
@@ -74,6 +76,11 @@ impl Transport for Fake {
     fn set_timeout(&mut self, timeout: Option<Duration>) -> io::Result<()> {
         self.timeout = timeout;
         Ok(())
+    }
+
+    fn watch(&mut self, _: Option<&Netns>, _: &[u32]) -> Result<Box<dyn Transport>, Error> {
+        let queue = self.heard.pop_front().unwrap_or_default().into();
+        Ok(Box::new(Fake { queue, ..Fake::default() }))
     }
 }
 
