@@ -75,6 +75,7 @@ mod elf;
 mod error;
 pub mod info;
 mod insn;
+mod inspect;
 mod load;
 mod map;
 pub mod pin;
@@ -87,6 +88,7 @@ pub mod sys;
 pub use btf::ext::{FuncInfo, LineInfo};
 pub use error::{Listing, ObjectError};
 pub use insn::{Endian, Insn};
+pub use inspect::{RelocKind, Relocation, SectionInfo};
 pub use load::{
     LoadError, LoadOptions, Loaded, LogMode, MapRefused, ProgRefused, Unresolved, load_insns,
 };

@@ -11,7 +11,7 @@ const MUTATIONS: u32 = 150;
 /// The longest entry that may be in the corpus.
 const MAX_LEN: usize = 16 * 1024;
 /// The most entries of one target.
-const MAX_ENTRIES: usize = 60;
+const MAX_ENTRIES: usize = 100;
 
 /// xorshift64*: few lines, good enough to choose mutations.
 struct Random(u64);

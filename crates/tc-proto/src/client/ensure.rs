@@ -61,19 +61,14 @@ impl Client {
     /// ```no_run
     /// use std::os::fd::BorrowedFd;
     /// use tc_proto::client::{Client, Error};
-    /// use tc_proto::filter::bpf::{Bpf, BpfFlags, Program};
+    /// use tc_proto::filter::Bpf;
     /// use tc_proto::msg::{FilterRequest, Hook};
     /// use tc_proto::units::Protocol;
     ///
     /// fn attach(client: &mut Client, program: BorrowedFd<'_>, tag: [u8; 8]) -> Result<(), Error> {
     ///     let eth0 = client.link_index("eth0")?;
     ///     client.ensure_clsact(eth0)?;
-    ///     let bpf = Bpf {
-    ///         program: Some(Program::Extended(program)),
-    ///         name: Some("firewall".to_owned()),
-    ///         flags: Some(BpfFlags::DIRECT_ACTION),
-    ///         ..Bpf::default()
-    ///     };
+    ///     let bpf = Bpf::direct_action(program, "firewall");
     ///     let filter = FilterRequest::new(Hook::ingress(eth0)).prio(1).handle(1);
     ///     client.ensure_bpf_filter(&filter.protocol(Protocol::ALL).with(&bpf)?, tag)?;
     ///     Ok(())

@@ -1,7 +1,7 @@
 //! Objects: typed requests in, typed replies out.
 
 use super::transport::{Received, Transport, receive};
-use super::{Ack, Client, DATAGRAM, Dump, Error};
+use super::{Ack, Client, DATAGRAM, Dump, Error, message};
 use crate::msg::{
     ExtAck, ListRequest, MessageType, NetlinkMessages, ObjectRequest, Reply, Verb, flags,
 };
@@ -211,7 +211,8 @@ impl Client {
                 Received::Datagram => {
                     changed |= NetlinkMessages::new(&self.buf).any(|message| match message {
                         Ok((header, body)) => {
-                            list.changed_by(MessageType(header.message_type), body)
+                            header.message_type == message::OVERRUN
+                                || list.changed_by(MessageType(header.message_type), body)
                         }
                         Err(_) => true,
                     });
