@@ -104,7 +104,7 @@ impl List {
             if named {
                 args.word()?;
             }
-            if args.left() == 0 {
+            if args.left() == 0 && kind.needs_words() {
                 return Err(Error::incomplete());
             }
             let options = kind.parse(args).map_err(|e| place.blame(e, refusal))?;
