@@ -13,7 +13,8 @@ pub(crate) const VERSION: &str =
 pub(crate) const USAGE: &str = "\
 Usage: tc [ OPTIONS ] OBJECT { COMMAND | help }
        tc [ -force ] -batch FILE
-where  OBJECT  := { qdisc | class | filter | chain | actions | monitor | bpf | help | completions }
+where  OBJECT  := { qdisc | class | filter | chain | actions | monitor | exec | bpf | help |
+                   completions }
        OPTIONS := { -s[tatistics] | -d[etails] | -r[aw] | -p[retty] | -j[son] | -o[neline] |
                     -br[ief] | -i[ec] | -N[umeric] | -nm | -na[mes] | -cf FILE |
                     -col[or][={always|auto|never}] | -t[imestamp] | -ts[hort] | -echo |
