@@ -122,6 +122,7 @@ mod slots;
 pub mod socket;
 mod spec;
 pub mod sys;
+pub mod tcx;
 
 pub use any::Error;
 pub use btf::ext::{FuncInfo, LineInfo};
