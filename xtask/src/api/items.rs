@@ -300,8 +300,10 @@ fn undocumented(tokens: &[Token]) -> Vec<Token> {
 
 fn push(shown: bool, path: &str, before: &Before, words: &[&str], found: &mut Vec<Line>) {
     if shown {
-        let attributes = before.attributes.iter().map(|a| format!("{a} ")).collect::<String>();
-        let text = format!("{}: {attributes}{}", shown_path(path), joined(words));
+        let words = joined(words);
+        let item: Vec<&str> =
+            before.attributes.iter().map(String::as_str).chain([words.as_str()]).collect();
+        let text = format!("{}: {}", shown_path(path), item.join(" "));
         found.push(Line { text, name: None, owner: None });
     }
 }

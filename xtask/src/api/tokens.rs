@@ -102,12 +102,12 @@ mod tests {
 
     #[test]
     fn strings_characters_and_lifetimes_are_told_apart() {
-        let source = r###"fn a<'b>(c: &'b str) -> char { '{' } // }
-            const D: &str = "}\"{"; /* { */ x = r#"a"}"# ; '\'' ; b"{" ; '\u{7f}'"###;
+        let source = r##"fn a<'b>(c: &'b str) -> char { '{' } // }
+            const D: &str = "}\"{"; /* { */ x = r#"a"}"# ; '\'' ; b"{" ; '\u{7f}'"##;
         let found = of(source).join(" ");
         assert_eq!(
             found,
-            r###"fn a < 'b > ( c : & 'b str ) -> char { '{' } const D : & str = "}\"{" ; x = r#"a"}"# ; '\'' ; b"{" ; '\u{7f}'"###
+            r##"fn a < 'b > ( c : & 'b str ) -> char { '{' } const D : & str = "}\"{" ; x = r#"a"}"# ; '\'' ; b"{" ; '\u{7f}'"##
         );
     }
 }
