@@ -22,6 +22,7 @@ Usage: ... bpf SOURCE [ VERDICT ] [ index INDEX ]
 
 SOURCE is one of:
   object-file FILE [ section NAME ] [ program NAME ] [ verbose ]
+          [ btf FILE ] [ log-file FILE ]
       a program of an ELF object; section \"action\" unless the object has just one program
   object-pinned FILE
       a program that is pinned in a BPF file system
@@ -70,6 +71,8 @@ impl ActionKind for Bpf {
             "section",
             "program",
             "verbose",
+            "btf",
+            "log-file",
             "object-pinned",
             "bytecode",
             "bytecode-file",

@@ -27,6 +27,7 @@ Usage: ... bpf SOURCE [ direct-action ] [ skip_hw | skip_sw ] [ classid CLASSID 
 
 SOURCE is one of:
   object-file FILE [ section NAME ] [ program NAME ] [ verbose ]
+          [ btf FILE ] [ log-file FILE ]
       a program of an ELF object; section \"classifier\" unless the object has just one program
   object-pinned FILE
       a program that is pinned in a BPF file system
@@ -71,6 +72,8 @@ impl FilterKind for Bpf {
             "section",
             "program",
             "verbose",
+            "btf",
+            "log-file",
             "object-pinned",
             "bytecode",
             "bytecode-file",
