@@ -19,7 +19,9 @@ fn main() -> Result<(), Box<dyn Error>> {
             files.iter().try_for_each(|file| carve(Path::new(directory), Path::new(file)))
         }
         ["try", files @ ..] => {
-            files.iter().for_each(|file| try_object(file));
+            for file in files {
+                try_object(file);
+            }
             Ok(())
         }
         _ => Err("usage: corpus carve DIRECTORY FILE... | corpus try FILE...".into()),
