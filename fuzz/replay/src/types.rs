@@ -35,10 +35,11 @@ pub fn types(data: &[u8]) {
             let linked = program.link().map(|linked| linked.insns.len());
             match program.load(&options, &mut kernel) {
                 Ok(_) => {
-                    let Some(Request::ProgLoad { insns, .. }) = kernel.requests().last() else {
-                        panic!("nothing was loaded");
-                    };
-                    assert_eq!(Some(insns.len()), linked.ok(), "its length has changed");
+                    let loaded = kernel.requests().iter().rev().find_map(|request| match request {
+                        Request::ProgLoad { insns, .. } => Some(insns.len()),
+                        _ => None,
+                    });
+                    assert_eq!(loaded, linked.ok(), "its length has changed");
                 }
                 Err(e) => assert!(e.to_string().len() < 64 * 1024, "{} bytes", e.to_string().len()),
             }
