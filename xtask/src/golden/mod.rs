@@ -15,10 +15,11 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 const USAGE: &str = "\
-Usage: cargo xtask golden [--bless] [--tc PATH] [--root DIR] [--dir DIR] [--keep] [FILTER...]
+Usage: cargo xtask golden [--bless] [--new] [--tc PATH] [--root DIR] [--dir DIR] [--keep] [FILTER...]
 Runs the cases of tests/golden with the original tc and shows how they differ from the files.
 
   --bless      write the files instead
+  --new        only cases that have no file
   --tc PATH    the original (default: tc, by PATH)
   --root DIR   a Debian tree that holds it: tc runs there, chrooted
   --dir DIR    where the cases are (default: tests/golden)
@@ -29,6 +30,7 @@ Runs the cases of tests/golden with the original tc and shows how they differ fr
 #[derive(Default)]
 struct Options {
     bless: bool,
+    new: bool,
     keep: bool,
     tc: Option<PathBuf>,
     root: Option<PathBuf>,
@@ -61,7 +63,9 @@ pub(crate) fn run(args: &[String]) -> Result<u8, String> {
     for list in &lists {
         for case in cases::read(&dir, list)? {
             known.push(case.file.clone());
-            if options.filters.is_empty() || options.filters.iter().any(|f| case.name.contains(f)) {
+            let fits = options.filters.iter().any(|f| case.name.contains(f));
+            let is_due = !(options.new && case.file.exists());
+            if is_due && (fits || options.filters.is_empty()) {
                 one(&recorder, &case, options.bless, &mut tally)?;
             }
         }
@@ -84,6 +88,7 @@ fn parse(args: &[String]) -> Result<Option<Options>, String> {
         let mut value = || args.next().map(PathBuf::from).ok_or(format!("{arg} needs a value"));
         match arg.as_str() {
             "--bless" => options.bless = true,
+            "--new" => options.new = true,
             "--keep" => options.keep = true,
             "--tc" => options.tc = Some(value()?),
             "--root" => options.root = Some(value()?),
