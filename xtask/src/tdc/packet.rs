@@ -92,9 +92,10 @@ fn checksum(bytes: &[u8]) -> u16 {
 /// Sends the frame in hexadecimal digits `$1` from the device `$0`, `$2` times.
 pub(super) const SEND: &str = r#"perl -e '
     my ($device, $frame, $count) = @ARGV;
-    open(my $file, "<", "/sys/class/net/$device/ifindex") or die "$device: $!\n";
-    chomp(my $index = <$file>);
     socket(my $socket, 17, 3, unpack("S", pack("n", 3))) or die "socket: $!\n";
+    my $request = pack("a16x24", $device);
+    ioctl($socket, 0x8933, $request) or die "$device: $!\n";
+    my $index = unpack("x16l", $request);
     my $to = pack("SnlSCCa8", 17, 3, $index, 0, 0, 0, "");
     for (1 .. $count) { send($socket, pack("H*", $frame), 0, $to) or die "send: $!\n"; }
 ' "$0" "$1" "$2""#;
