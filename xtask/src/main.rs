@@ -1,5 +1,6 @@
 //! The project's own tasks: `cargo xtask TASK`.
 mod bench;
+mod compat;
 mod golden;
 mod tdc;
 mod tidy;
@@ -8,13 +9,14 @@ mod vm;
 use std::io::Write;
 use std::process::ExitCode;
 
-const USAGE: &str = "cargo xtask TASK, with TASK one of bench, golden, tdc, tidy, vm";
+const USAGE: &str = "cargo xtask TASK, with TASK one of bench, compat, golden, tdc, tidy, vm";
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let done = match args.split_first() {
         Some((task, args)) => match task.as_str() {
             "bench" => bench::run(args),
+            "compat" => compat::run(args),
             "golden" => golden::run(args),
             "tdc" => tdc::run(args),
             "tidy" => tidy::run(args),

@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use boot::Machine;
+pub(crate) use root::of_packages;
 use scripts::{Results, Script};
 use share::Share;
 
@@ -176,6 +177,16 @@ fn quote(word: &str) -> String {
 
 fn write(path: &Path, text: &str) -> Result<(), String> {
     fs::write(path, text).map_err(|e| format!("{}: {e}", path.display()))
+}
+
+/// Fails when this is not root, or as [`need`] does.
+pub(crate) fn rooted(programs: &[(&str, &str)]) -> Result<(), String> {
+    // The directory of a process belongs to its user.
+    let uid = fs::metadata("/proc/self").map(|m| std::os::unix::fs::MetadataExt::uid(&m));
+    if uid.is_ok_and(|uid| uid != 0) {
+        return Err("making a Debian tree takes root".to_owned());
+    }
+    need(programs)
 }
 
 /// Fails with the packages of the programs that are missing, and how to install them.

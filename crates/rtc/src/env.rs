@@ -155,7 +155,7 @@ impl Env for System {
     }
 
     fn get(&mut self, request: &Request<'_>) -> Result<Message, ClientError> {
-        self.client()?.get(request)
+        self.client()?.ask(request)
     }
 
     fn dump(&mut self, request: &Request<'_>) -> (Dump, Result<(), ClientError>) {
@@ -173,7 +173,7 @@ impl Env for System {
         if let Some(index) = self.indexes.get(name) {
             return Ok(*index);
         }
-        let index = self.client()?.link_index(name)? as i32;
+        let index = self.client()?.link_index(name)?;
         self.indexes.insert(name.to_owned(), index);
         Ok(index)
     }
@@ -183,16 +183,16 @@ impl Env for System {
     }
 
     fn learn_ifnames(&mut self, indexes: &[i32]) -> Result<(), ClientError> {
-        let unknown: Vec<u32> = indexes
+        let unknown: Vec<i32> = indexes
             .iter()
-            .filter(|index| **index > 0 && !self.names.contains_key(index))
-            .map(|index| *index as u32)
+            .copied()
+            .filter(|index| *index > 0 && !self.names.contains_key(index))
             .collect();
         if unknown.is_empty() {
             return Ok(());
         }
         let names = self.client()?.link_names(&unknown)?;
-        self.names.extend(unknown.into_iter().map(|index| index as i32).zip(names));
+        self.names.extend(unknown.into_iter().zip(names));
         Ok(())
     }
 

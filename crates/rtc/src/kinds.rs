@@ -40,11 +40,16 @@ pub const FILTERS: &[&dyn FilterKind] =
 /// The kinds of actions, sorted by name.
 pub const ACTIONS: &[&dyn ActionKind] = &[
     &action::bpf::Bpf,
+    &action::connmark::Connmark,
+    &action::csum::Csum,
     &action::gact::Gact,
     &action::mirred::Mirred,
+    &action::nat::Nat,
     &action::police::Police,
+    &action::sample::Sample,
     &action::simple::Simple,
     &action::skbedit::Skbedit,
+    &action::skbmod::Skbmod,
     &action::vlan::Vlan,
 ];
 
@@ -74,6 +79,16 @@ pub trait Resolved {
     /// What the user asked to be told, for standard error.
     fn notes(&self) -> &str {
         ""
+    }
+
+    /// What is to be said once the kernel has taken it: lines of our own, for standard error.
+    fn advice(&self) -> String {
+        String::new()
+    }
+
+    /// What is wrong with it, if that is known, should the kernel call it invalid without saying more.
+    fn suspicion(&self) -> Option<String> {
+        None
     }
 }
 
@@ -231,8 +246,13 @@ pub trait ActionKind: Sync {
     /// The words that its parser takes, for completions.
     fn words(&self) -> &'static [&'static str];
 
-    /// Reads the words after the kind, at least one, and leaves those that are not its own: they
-    /// belong to the list.
+    /// Whether its name alone is an incomplete command; else its parser is asked without words too.
+    fn needs_words(&self) -> bool {
+        true
+    }
+
+    /// Reads the words after the kind, and leaves those that are not its own: they belong to the
+    /// list.
     fn parse(&self, args: &mut Args<'_>) -> Result<Box<dyn Pending>, Error>;
 
     /// Shows the options, from the kind's name to the line break after the last of them.

@@ -43,6 +43,7 @@ mod cmd;
 pub mod env;
 pub mod error;
 pub mod filter;
+mod inet;
 pub mod kinds;
 pub mod names;
 mod netns;

@@ -41,7 +41,7 @@ pub(crate) fn speed_file(dev: &str) -> String {
 /// The speed in Mbit/s that is in a file.
 pub(crate) fn link_speed(path: &str, file: io::Result<Box<dyn Read>>) -> Result<u32, Error> {
     let unknown = || {
-        let line = format_args!("property \"speed\" in file {path} is currently unknown");
+        let line = format!("property \"speed\" in file {path} is currently unknown");
         Err(Error::refused(line)
             .line(format_args!("Failed to parse {path}"))
             .hint("give a rate instead of a share of the device's speed"))

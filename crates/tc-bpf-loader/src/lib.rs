@@ -29,7 +29,7 @@
 //! [`ObjectError`] that names the place, and what a program doesn't use cannot stop it.
 //!
 //! What this version does not do is refused with its reason, once a program that needs it is chosen: maps that are to be
-//! pinned or that hold maps, program arrays that the object fills, CO-RE relocations, global data, kernel functions.
+//! pinned or that hold maps, program arrays that the object fills, global data, kernel functions.
 //!
 //! # Which program
 //!
@@ -75,18 +75,23 @@ mod elf;
 mod error;
 pub mod info;
 mod insn;
+mod inspect;
 mod load;
 mod map;
 pub mod pin;
 mod prog;
 mod reloc;
+pub mod socket;
 mod spec;
 pub mod sys;
 
 pub use btf::ext::{FuncInfo, LineInfo};
 pub use error::{Listing, ObjectError};
 pub use insn::{Endian, Insn};
-pub use load::{LoadError, LoadOptions, Loaded, LogMode, MapRefused, ProgRefused, load_insns};
+pub use inspect::{RelocKind, Relocation, SectionInfo};
+pub use load::{
+    LoadError, LoadOptions, Loaded, LogMode, MapRefused, ProgRefused, Unresolved, load_insns,
+};
 pub use map::{MapOrigin, MapSpec, MapType, Pinning};
 pub use prog::ProgType;
 pub use reloc::Linked;

@@ -22,6 +22,7 @@ pub fn cbpf(data: &[u8]) {
 }
 
 fn check(insns: &[SockFilter]) {
+    crate::asm::check(insns);
     if let Err(e) = cbpf::validate(insns) {
         assert!(e.index <= insns.len(), "{e}");
     }

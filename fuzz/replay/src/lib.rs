@@ -4,6 +4,7 @@
 //! `/dev/null`. The same functions serve cargo-fuzz (`fuzz/fuzz_targets`) and the plain tests that
 //! replay `fuzz/corpus` with mutations (`tests/corpus.rs`).
 
+mod asm;
 mod cbpf;
 mod command;
 mod message;
@@ -12,6 +13,7 @@ mod options;
 mod units;
 mod world;
 
+pub use asm::asm;
 pub use cbpf::cbpf;
 pub use command::{SHOWN, batch, show, show_with, words};
 pub use message::message;
@@ -24,6 +26,7 @@ pub type Target = (&'static str, fn(&[u8]));
 
 /// All targets.
 pub const TARGETS: &[Target] = &[
+    ("asm", asm),
     ("batch", batch),
     ("cbpf", cbpf),
     ("message", message),

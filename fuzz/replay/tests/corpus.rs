@@ -11,7 +11,7 @@ const MUTATIONS: u32 = 150;
 /// The longest entry that may be in the corpus.
 const MAX_LEN: usize = 16 * 1024;
 /// The most entries of one target.
-const MAX_ENTRIES: usize = 60;
+const MAX_ENTRIES: usize = 100;
 
 /// xorshift64*: few lines, good enough to choose mutations.
 struct Random(u64);
@@ -129,7 +129,7 @@ macro_rules! replays {
     };
 }
 
-replays!(batch cbpf message object options show units words);
+replays!(asm batch cbpf message object options show units words);
 
 #[test]
 fn dumps_are_shown_with_all_options() {

@@ -10,12 +10,17 @@ const PACKAGES: &str = "linux-image-amd64,iproute2,kmod,procps,iputils-ping,iput
 
 /// The tree of this suite; makes it when it is not there, in about a minute and 0.9 GB.
 pub(super) fn of_suite(suite: &str) -> Result<PathBuf, String> {
+    of_packages(suite, suite, PACKAGES)
+}
+
+/// The tree called `name`, of these packages of a suite; makes it when it is not there.
+pub(crate) fn of_packages(name: &str, suite: &str, packages: &str) -> Result<PathBuf, String> {
     let cache = match (std::env::var_os("XDG_CACHE_HOME"), std::env::var_os("HOME")) {
         (Some(cache), _) => PathBuf::from(cache),
         (None, Some(home)) => Path::new(&home).join(".cache"),
         (None, None) => return Err("neither XDG_CACHE_HOME nor HOME is set".to_owned()),
     };
-    let dir = cache.join("rtc-vm").join(suite);
+    let dir = cache.join("rtc-vm").join(name);
     if dir.exists() {
         return Ok(dir);
     }
@@ -26,11 +31,11 @@ pub(super) fn of_suite(suite: &str) -> Result<PathBuf, String> {
     }
     fs::create_dir_all(cache.join("rtc-vm")).map_err(|e| e.to_string())?;
     // Made beside its place and moved there when whole, so half a tree is never taken for one.
-    let unfinished = dir.with_file_name(format!("{suite}.{}", std::process::id()));
+    let unfinished = dir.with_file_name(format!("{name}.{}", std::process::id()));
     let source = format!("deb [signed-by={keys}] {} {suite} main", mirror());
     let status = Command::new("mmdebstrap")
         .args(["--quiet", "--variant=minbase", "--aptopt=Acquire::Check-Valid-Until \"false\""])
-        .arg(format!("--include={PACKAGES}"))
+        .arg(format!("--include={packages}"))
         .arg(suite)
         .arg(&unfinished)
         .arg(source)

@@ -13,6 +13,7 @@ use crate::env::Env;
 use crate::error::Error;
 use crate::filter::bpf::{print_bytecode, print_program};
 use crate::filter::bpf_source::{self as source, ReadyProgram, Source};
+use crate::filter::classic;
 use crate::kinds::{ActionKind, Pending, Resolved, Show, Target};
 use crate::out::Out;
 
@@ -28,6 +29,10 @@ SOURCE is one of:
       classic BPF, all numbers decimal
   bytecode-file FILE
       the same from a file, one instruction a line or separated by commas
+  asm 'INSTRUCTION; ...'
+      classic BPF in the assembler's language; \"rtc bpf help\" tells more of it
+  asm-file FILE
+      the same from a file, where a semicolon begins a comment
 
 VERDICT, pipe by default, holds when the program returns -1.
 ";
@@ -68,6 +73,8 @@ impl ActionKind for Bpf {
             "object-pinned",
             "bytecode",
             "bytecode-file",
+            "asm",
+            "asm-file",
             "index",
         ]
     }
@@ -131,7 +138,7 @@ impl Resolved for Ready {
     fn options(&self) -> Result<Options<'_>, EncodeError> {
         let mut wire = Wire { head: self.head, ..Wire::default() };
         match &self.program {
-            Some(ReadyProgram::Classic(insns)) => {
+            Some(ReadyProgram::Classic(insns, _)) => {
                 wire.program = Some(Program::Classic(insns.clone()));
             }
             Some(ReadyProgram::Extended { fd, name, .. }) => {
@@ -148,6 +155,22 @@ impl Resolved for Ready {
         match &self.program {
             Some(ReadyProgram::Extended { log, .. }) => log,
             _ => "",
+        }
+    }
+
+    fn advice(&self) -> String {
+        match &self.program {
+            Some(ReadyProgram::Classic(insns, notes)) => {
+                format!("{notes}{}", classic::advise_action(insns))
+            }
+            _ => String::new(),
+        }
+    }
+
+    fn suspicion(&self) -> Option<String> {
+        match &self.program {
+            Some(ReadyProgram::Classic(insns, _)) => classic::suspicion(insns),
+            _ => None,
         }
     }
 }

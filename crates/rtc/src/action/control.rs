@@ -53,7 +53,7 @@ pub(super) fn require(args: &mut Args<'_>) -> Result<Control, Error> {
         Some(control) => Ok(control),
         None => {
             let word = args.value()?;
-            let lines = format_args!("Bad action type {word}\n{}", gact::USAGE);
+            let lines = format!("Bad action type {word}\n{}", gact::USAGE);
             Err(Error::usage(lines).at(args.last()))
         }
     }

@@ -113,7 +113,7 @@ fn parse_random(args: &mut Args<'_>) -> Result<Random, Error> {
         Error::refused("Illegal probability val 0x1000").at(args.last()).hint(e.to_string())
     })?;
     if one_in > MAX_RANDOM {
-        let line = format_args!("Illegal probability val  {one_in:#x}");
+        let line = format!("Illegal probability val  {one_in:#x}");
         return Err(Error::refused(line).at(args.last()).hint("at most 10000"));
     }
     Ok(Random { method: *method, one_in, control })

@@ -104,7 +104,7 @@ impl List {
             if named {
                 args.word()?;
             }
-            if args.left() == 0 {
+            if args.left() == 0 && kind.needs_words() {
                 return Err(Error::incomplete());
             }
             let options = kind.parse(args).map_err(|e| place.blame(e, refusal))?;
@@ -241,5 +241,15 @@ impl Actions {
     /// What the user asked to be told, for standard error.
     pub fn notes(&self) -> String {
         self.entries.iter().map(|entry| entry.options.notes()).collect()
+    }
+
+    /// What is to be said once the kernel has taken them.
+    pub(crate) fn advice(&self) -> String {
+        self.entries.iter().map(|entry| entry.options.advice()).collect()
+    }
+
+    /// What is wrong with the first of them with which something is.
+    pub(crate) fn suspicion(&self) -> Option<String> {
+        self.entries.iter().find_map(|entry| entry.options.suspicion())
     }
 }

@@ -62,7 +62,7 @@ impl ActionKind for Mirred {
             let head = ActionHead::new(parse_index(args, "")?, Control::PASS);
             return Ok(Box::new(Plain(Wire { head, ..Wire::default() })));
         }
-        let line = format_args!("mirred option not supported {word}");
+        let line = format!("mirred option not supported {word}");
         Err(Error::refused(line).at(args.last()).hint("expected egress or ingress"))
     }
 

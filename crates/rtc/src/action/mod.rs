@@ -5,11 +5,16 @@ mod list;
 mod print;
 
 pub mod bpf;
+pub mod connmark;
+pub mod csum;
 pub mod gact;
 pub mod mirred;
+pub mod nat;
 pub mod police;
+pub mod sample;
 pub mod simple;
 pub mod skbedit;
+pub mod skbmod;
 pub mod vlan;
 
 pub use list::{Actions, List};

@@ -39,7 +39,7 @@ impl ActionKind for Simple {
         while args.take("sdata") {
             let word = args.value()?;
             if word.len() > Wire::MAX_TEXT {
-                let line = format_args!("simple: Illegal string len {} <{word}>", word.len());
+                let line = format!("simple: Illegal string len {} <{word}>", word.len());
                 return Err(Error::refused(line).at(args.last()).hint("at most 31 bytes"));
             }
             text = Some(word.to_owned());

@@ -176,9 +176,8 @@ fn wrong(word: &str, why: &str, args: &Args<'_>) -> Error {
 fn parse_mac(args: &mut Args<'_>, why: &str) -> Result<MacAddr, Error> {
     let word = args.value()?;
     MacAddr::parse(word).map_err(|e| {
-        let line = format_args!(
-            "\"{word}\" is invalid lladdr.\nError: argument \"{word}\" is wrong: {why}"
-        );
+        let line =
+            format!("\"{word}\" is invalid lladdr.\nError: argument \"{word}\" is wrong: {why}");
         Error::usage(line).at(args.last()).hint(e.to_string())
     })
 }

@@ -67,6 +67,22 @@ impl Command {
         kinds
     }
 
+    /// What is to be said once the kernel has taken them.
+    pub(super) fn advice(&self) -> String {
+        match self {
+            Self::Make(_, actions) => actions.advice(),
+            _ => String::new(),
+        }
+    }
+
+    /// What is wrong with the actions, if that is known.
+    pub(super) fn suspicion(&self) -> Option<String> {
+        match self {
+            Self::Make(_, actions) => actions.suspicion(),
+            _ => None,
+        }
+    }
+
     /// What tc says after the kernel's refusal, and the status.
     pub(super) fn refused(&self, e: &ClientError) -> Error {
         match self {

@@ -201,7 +201,7 @@ fn list(args: &mut Args<'_>, session: &mut Session<'_>) -> Result<Step, Error> {
             }
             _ if abbreviates(word, "help") => session.complain(USAGE),
             _ => {
-                let line = format_args!("What is \"{word}\"? Try \"tc class help\".");
+                let line = format!("What is \"{word}\"? Try \"tc class help\".");
                 return Err(Error::invalid(line));
             }
         }

@@ -231,7 +231,7 @@ impl<'a> Words<'a> {
             self.dev = Some(value);
         } else if let Some((_, parent)) = clsact.iter().find(|(name, _)| *name == word) {
             if self.parent.replace(*parent).is_some() {
-                let line = format_args!("Error: \"{word}\" is duplicate parent ID");
+                let line = format!("Error: \"{word}\" is duplicate parent ID");
                 return Err(Error::invalid(line).at(args.last()));
             }
         } else if word == "parent" {
@@ -331,7 +331,7 @@ fn get(args: &mut Args<'_>, session: &mut Session<'_>) -> Result<Step, Error> {
     }
     if let Some(garbage) = garbage {
         let line =
-            format_args!("Garbage instead of arguments \"{garbage} ...\". Try \"tc filter help\".");
+            format!("Garbage instead of arguments \"{garbage} ...\". Try \"tc filter help\".");
         return Err(Error::invalid(line));
     }
     let mut request = words.request(&target, Protocol::default());
@@ -401,7 +401,7 @@ pub(super) fn parse_list<'a>(
                 // tc shows its usage and goes on.
                 Taken::No if abbreviates(word, "help") => session.complain(USAGE),
                 Taken::No => {
-                    let line = format_args!(" What is \"{word}\"? Try \"tc filter help\"");
+                    let line = format!(" What is \"{word}\"? Try \"tc filter help\"");
                     return Err(Error::invalid(line));
                 }
             },

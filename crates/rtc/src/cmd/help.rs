@@ -1,6 +1,6 @@
 //! The object `help`, and what completes command lines in a shell.
 
-use super::{OBJECTS, Session, Step, class, filter, qdisc};
+use super::{OBJECTS, Session, Step, class, filter, object, qdisc};
 use crate::args::Args;
 use crate::error::Error;
 use crate::{kinds, options};
@@ -13,7 +13,7 @@ pub(crate) const VERSION: &str =
 pub(crate) const USAGE: &str = "\
 Usage: tc [ OPTIONS ] OBJECT { COMMAND | help }
        tc [ -force ] -batch FILE
-where  OBJECT  := { qdisc | class | filter | chain | actions | monitor | help | completions }
+where  OBJECT  := { qdisc | class | filter | chain | actions | monitor | bpf | help | completions }
        OPTIONS := { -s[tatistics] | -d[etails] | -r[aw] | -p[retty] | -j[son] | -o[neline] |
                     -br[ief] | -i[ec] | -N[umeric] | -nm | -na[mes] | -cf FILE |
                     -col[or][={always|auto|never}] | -t[imestamp] | -ts[hort] | -echo |
@@ -98,6 +98,7 @@ fn commands(object: &str) -> &'static [&'static str] {
         }
         "monitor" => &["file", "help"],
         "completions" => &["bash", "fish", "zsh"],
+        object::NAME => object::COMMANDS,
         _ => &[],
     }
 }
@@ -108,6 +109,7 @@ fn common(object: &str) -> &'static [&'static str] {
         "class" => class::WORDS,
         "filter" | "chain" => filter::WORDS,
         "actions" => &["action"],
+        object::NAME => object::WORDS,
         _ => &[],
     }
 }
@@ -146,6 +148,7 @@ mod tests {
         assert_eq!(next_words(&["qdisc", "add", "dev", "eth0", "root", "bf"]), ["bfifo"]);
         assert_eq!(next_words(&["qdisc", "add", "root", "bfifo", ""]), ["limit"]);
         assert!(next_words(&["filter", "add", "bpf", "direct"]).contains(&"direct-action".into()));
+        assert_eq!(next_words(&["bpf", "dis"]), ["disasm"]);
         assert!(next_words(&["nonsense", "x", ""]).is_empty());
     }
 }

@@ -9,6 +9,7 @@ mod help;
 mod hint;
 mod modify;
 mod monitor;
+mod object;
 mod qdisc;
 mod show;
 mod stab;
@@ -77,20 +78,22 @@ const OBJECTS: &[Object] = &[
     Object { name: "help", run: help::run },
     // Not an object of tc; a word that is a beginning of none of those above.
     Object { name: "completions", run: help::completions },
+    Object { name: object::NAME, run: object::run },
 ];
 
 /// Starts the command of `words`, the words from the object on.
 pub(crate) fn start(words: &[OsString], session: &mut Session<'_>) -> Result<Step, Error> {
     let mut args = Args::new(words);
     let word = args.word()?.unwrap_or_default();
-    let Some(object) = OBJECTS.iter().find(|o| abbreviates(word, o.name)) else {
+    let whole = |name: &str| name != object::NAME || word == name;
+    let Some(object) = OBJECTS.iter().find(|o| abbreviates(word, o.name) && whole(o.name)) else {
         return Err(unknown_object(word));
     };
     (object.run)(&mut args, session)
 }
 
 fn unknown_object(word: &str) -> Error {
-    let line = format_args!("Object \"{word}\" is unknown, try \"tc help\".");
+    let line = format!("Object \"{word}\" is unknown, try \"tc help\".");
     Error::invalid(line)
 }
 
@@ -178,7 +181,7 @@ fn unparsable(
 
 /// A word that is no command of the object.
 fn unknown_command(word: &str, object: &str) -> Error {
-    let line = format_args!("Command \"{word}\" is unknown, try \"tc {object} help\".");
+    let line = format!("Command \"{word}\" is unknown, try \"tc {object} help\".");
     Error::invalid(line)
 }
 

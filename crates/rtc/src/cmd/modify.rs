@@ -76,6 +76,7 @@ impl Modify {
         session: &mut Session<'_>,
     ) -> Result<(), Error> {
         let ack = outcome.map_err(|e| self.explain(&e, session))?;
+        session.complain(&self.advice());
         if let Some(warning) = ack.warning.as_ref().and_then(|w| sentence("Warning", w)) {
             session.complain(&warning);
         }
@@ -103,9 +104,28 @@ impl Modify {
         if let Some(word) = e.kernel().and_then(|k| self.blame(k)) {
             error = error.at(word..word + 1);
         }
+        if e.errno() == Some(libc::EINVAL) {
+            error = self.suspicion().into_iter().fold(error, Error::hint);
+        }
         match hint::find(self, e, &mut *session.env) {
             Some(hint) => error.hint(hint),
             None => error,
+        }
+    }
+
+    /// What is to be said of what was sent, now that the kernel has taken it.
+    fn advice(&self) -> String {
+        match &self.change {
+            Change::Actions(command) => command.advice(),
+            _ => self.options.as_ref().map(|options| options.advice()).unwrap_or_default(),
+        }
+    }
+
+    /// What is wrong with what was sent, when the kernel says no more than that it is invalid.
+    fn suspicion(&self) -> Option<String> {
+        match &self.change {
+            Change::Actions(command) => command.suspicion(),
+            _ => self.options.as_ref()?.suspicion(),
         }
     }
 

@@ -134,7 +134,7 @@ impl<'a> Words<'a> {
                 }
                 "clsact" | "ingress" => {
                     if self.parent.is_some() {
-                        let line = format_args!("Error: \"{word}\" is a duplicate parent ID");
+                        let line = format!("Error: \"{word}\" is a duplicate parent ID");
                         return Err(Error::invalid(line).at(args.last()));
                     }
                     self.parent = Some(Handle::INGRESS);
@@ -271,7 +271,7 @@ fn list(args: &mut Args<'_>, session: &mut Session<'_>) -> Result<Step, Error> {
             "invisible" => narrow.invisible = true,
             _ if abbreviates(word, "help") => session.complain(USAGE),
             _ => {
-                let line = format_args!("What is \"{word}\"? Try \"tc qdisc help\".");
+                let line = format!("What is \"{word}\"? Try \"tc qdisc help\".");
                 return Err(Error::invalid(line));
             }
         }

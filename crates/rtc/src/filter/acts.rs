@@ -73,6 +73,21 @@ impl ReadyActs {
     pub(super) fn notes(&self) -> &str {
         &self.notes
     }
+
+    /// Whether there are none.
+    pub(super) fn is_empty(&self) -> bool {
+        self.actions.is_none() && self.police.is_none()
+    }
+
+    /// What is to be said once the kernel has taken them.
+    pub(super) fn advice(&self) -> String {
+        self.actions.as_ref().map(Actions::advice).unwrap_or_default()
+    }
+
+    /// What is wrong with one of them.
+    pub(super) fn suspicion(&self) -> Option<String> {
+        self.actions.as_ref()?.suspicion()
+    }
 }
 
 /// Options that have a place for actions, and for a policer of the old form unless the kind takes
@@ -115,6 +130,14 @@ impl<W: TakesActs> Resolved for Ready<W> {
 
     fn notes(&self) -> &str {
         self.acts.notes()
+    }
+
+    fn advice(&self) -> String {
+        self.acts.advice()
+    }
+
+    fn suspicion(&self) -> Option<String> {
+        self.acts.suspicion()
     }
 }
 

@@ -14,7 +14,7 @@ use tc_proto::{DecodeError, EncodeError, Handle, Kind, Options};
 
 use super::acts::{self, Acts, ReadyActs};
 use super::bpf_source::{self as source, ReadyProgram, Source};
-use super::{add_flag, classid};
+use super::{add_flag, classic, classid};
 use crate::args::{Args, abbreviates};
 use crate::env::Env;
 use crate::error::Error;
@@ -34,6 +34,10 @@ SOURCE is one of:
       classic BPF, all numbers decimal
   bytecode-file FILE
       the same from a file, one instruction a line or separated by commas
+  asm 'INSTRUCTION; ...'
+      classic BPF in the assembler's language; \"rtc bpf help\" tells more of it
+  asm-file FILE
+      the same from a file, where a semicolon begins a comment
 
 direct-action (da) makes the program's result the verdict; CLASSID is hexadecimal.
 ";
@@ -70,6 +74,8 @@ impl FilterKind for Bpf {
             "object-pinned",
             "bytecode",
             "bytecode-file",
+            "asm",
+            "asm-file",
             "direct-action",
             "skip_hw",
             "skip_sw",
@@ -143,7 +149,7 @@ fn parse(args: &mut Args<'_>) -> Result<Words, Error> {
                 args.mark(&[tca::OPTIONS, attr]);
             }
         } else {
-            let line = format_args!("What is \"{word}\"?\n{USAGE}");
+            let line = format!("What is \"{word}\"?\n{USAGE}");
             return Err(Error::refused(line));
         }
     }
@@ -199,7 +205,7 @@ impl Resolved for Ready {
             ..Wire::default()
         };
         match &self.program {
-            Some(ReadyProgram::Classic(insns)) => {
+            Some(ReadyProgram::Classic(insns, _)) => {
                 wire.program = Some(Program::Classic(insns.clone()));
             }
             Some(ReadyProgram::Extended { fd, name, .. }) => {
@@ -214,6 +220,24 @@ impl Resolved for Ready {
 
     fn notes(&self) -> &str {
         &self.notes
+    }
+
+    fn advice(&self) -> String {
+        let mut said = self.acts.advice();
+        if let Some(ReadyProgram::Classic(insns, notes)) = &self.program {
+            said.push_str(notes);
+            let acts = !self.acts.is_empty();
+            said.push_str(&classic::advise_filter(insns, self.classid, acts));
+        }
+        said
+    }
+
+    fn suspicion(&self) -> Option<String> {
+        match &self.program {
+            Some(ReadyProgram::Classic(insns, _)) => classic::suspicion(insns),
+            _ => None,
+        }
+        .or_else(|| self.acts.suspicion())
     }
 }
 

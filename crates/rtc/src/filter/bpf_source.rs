@@ -7,12 +7,13 @@ use std::io::Read as _;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 
-use tc_bpf_loader::cbpf::{self, BytecodeError, SockFilter};
+use tc_bpf_loader::cbpf::{self, Assembly, BytecodeError, SockFilter};
 use tc_bpf_loader::{LoadError, LoadOptions, LogMode, ObjectError, ProgType, Select};
 use tc_bpf_loader::{info, pin};
 use tc_proto::client::errno_text;
 use tc_proto::filter::bpf::ClassicInsn;
 
+use super::classic;
 use crate::args::{Args, abbreviates};
 use crate::env::Env;
 use crate::error::{Error, io_text};
@@ -27,6 +28,8 @@ const LOG_LINES: usize = 20;
 pub(crate) enum Source {
     Bytecode(Vec<SockFilter>),
     BytecodeFile(OsString),
+    Asm(Assembly),
+    AsmFile(OsString),
     Object { file: OsString, section: Option<String>, program: Option<String>, verbose: bool },
     Pinned(OsString),
 }
@@ -34,8 +37,13 @@ pub(crate) enum Source {
 /// A program that is at hand.
 #[derive(Debug)]
 pub(crate) enum ReadyProgram {
-    Classic(Vec<ClassicInsn>),
-    Extended { fd: OwnedFd, name: String, log: String },
+    /// With what is to be said of its text.
+    Classic(Vec<ClassicInsn>, String),
+    Extended {
+        fd: OwnedFd,
+        name: String,
+        log: String,
+    },
 }
 
 /// What a program is for.
@@ -75,12 +83,17 @@ pub(crate) fn parse(word: &str, role: &Role, args: &mut Args<'_>) -> Result<Sour
         Source::Bytecode(insns.map_err(|e| bad_bytecode(&e, role).at(args.last()))?)
     } else if abbreviates(word, "bytecode-file") || word == "bcf" {
         Source::BytecodeFile(args.file()?.to_owned())
+    } else if word == "asm" {
+        let assembled = classic::assemble(args.value()?, cbpf::assemble);
+        Source::Asm(assembled.map_err(|e| not_assembled(e, role).at(args.last()))?)
+    } else if word == "asm-file" {
+        Source::AsmFile(args.file()?.to_owned())
     } else if abbreviates(word, "object-file") || word == "obj" {
         parse_object(role, args)?
     } else if abbreviates(word, "object-pinned") || matches!(word, "pinned" | "fd") {
         Source::Pinned(args.file()?.to_owned())
     } else {
-        let line = format_args!("What mode is \"{word}\"?\n{}", role.not_parsed);
+        let line = format!("What mode is \"{word}\"?\n{}", role.not_parsed);
         return Err(Error::refused(line).at(args.last()));
     };
     Ok(found)
@@ -122,14 +135,18 @@ pub(crate) fn resolve(
     env: &mut dyn Env,
 ) -> Result<ReadyProgram, Error> {
     match source {
-        Source::Bytecode(insns) => Ok(classic(&insns)),
+        Source::Bytecode(insns) => Ok(classic(&insns, &[])),
         Source::BytecodeFile(file) => {
-            let mut text = Vec::new();
-            env.open(Path::new(&file))
-                .and_then(|mut input| input.read_to_end(&mut text))
-                .map_err(|e| unreadable(&file, &e, role))?;
-            let insns = cbpf::parse_bytecode_file(&String::from_utf8_lossy(&text));
-            Ok(classic(&insns.map_err(|e| bad_bytecode(&e, role))?))
+            let insns = cbpf::parse_bytecode_file(&read(&file, role, env)?);
+            Ok(classic(&insns.map_err(|e| bad_bytecode(&e, role))?, &[]))
+        }
+        Source::Asm(assembly) => Ok(classic(&assembly.insns, &assembly.notes)),
+        Source::AsmFile(file) => {
+            let text = read(&file, role, env)?;
+            let shown = file.to_string_lossy();
+            let assembly = classic::assemble(&text, cbpf::assemble_file)
+                .map_err(|e| not_assembled(format!("{shown}: {e}"), role))?;
+            Ok(classic(&assembly.insns, &assembly.notes))
         }
         Source::Pinned(file) => {
             let fd =
@@ -151,9 +168,22 @@ pub(crate) fn resolve(
     }
 }
 
-fn classic(insns: &[SockFilter]) -> ReadyProgram {
+fn classic(insns: &[SockFilter], notes: &[String]) -> ReadyProgram {
     let insns = insns.iter().map(|i| ClassicInsn { code: i.code, jt: i.jt, jf: i.jf, k: i.k });
-    ReadyProgram::Classic(insns.collect())
+    let notes = notes.iter().map(|note| classic::note(note)).collect();
+    ReadyProgram::Classic(insns.collect(), notes)
+}
+
+/// Assembler text that is no program.
+fn not_assembled(why: String, role: &Role) -> Error {
+    Error::refused(role.not_parsed).hint(why)
+}
+
+fn read(file: &OsStr, role: &Role, env: &mut dyn Env) -> Result<String, Error> {
+    let mut text = Vec::new();
+    let read = env.open(Path::new(file)).and_then(|mut input| input.read_to_end(&mut text));
+    read.map_err(|e| unreadable(file, &e, role))?;
+    Ok(String::from_utf8_lossy(&text).into_owned())
 }
 
 fn unreadable(file: &OsStr, e: &std::io::Error, role: &Role) -> Error {
@@ -172,8 +202,7 @@ fn not_pinned(file: &OsStr, e: &pin::PinError, role: &Role) -> Error {
         return Error::refused(role.not_parsed).hint(e.to_string());
     };
     let (shown, why) = (file.to_string_lossy(), errno_text(errno.0));
-    let line =
-        format_args!("Couldn't retrieve pinned program '{shown}': {why}\n{}", role.not_parsed);
+    let line = format!("Couldn't retrieve pinned program '{shown}': {why}\n{}", role.not_parsed);
     hint.iter().fold(Error::refused(line), Error::hint)
 }
 

@@ -3,6 +3,7 @@
 mod acts;
 pub mod bpf;
 pub(crate) mod bpf_source;
+pub(crate) mod classic;
 pub mod fw;
 pub mod matchall;
 pub mod u32;

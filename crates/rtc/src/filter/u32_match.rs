@@ -1,6 +1,5 @@
 //! The selectors of `u32`: words that are turned into keys, 32-bit words of the packet under masks.
 
-use std::net::Ipv6Addr;
 use std::ops::Range;
 
 use tc_proto::filter::u32::{Key, Mark};
@@ -8,6 +7,7 @@ use tc_proto::units::{Base, MacAddr, parse_i32, parse_u8, parse_u16, parse_u32};
 
 use crate::args::{Args, abbreviates};
 use crate::error::Error;
+use crate::inet::{ipv4_prefix, ipv6_prefix, prefix_mask};
 
 /// The most keys that the kernel takes.
 const MAX_KEYS: usize = 128;
@@ -209,9 +209,10 @@ impl Selector<'_, '_, '_> {
 
     fn ip_address(&mut self, at: i32) -> Result<(), Error> {
         let address = self.args.word()?.and_then(ipv4_prefix);
-        let address = self.ok(address)?;
+        let (address, mask) = self.ok(address)?;
         let place = self.at(Place::header(at))?;
-        let added = self.matches.add(address, place);
+        let masked = Masked { value: address.to_bits(), mask: mask.to_bits() };
+        let added = self.matches.add(masked, place);
         self.ok(added)
     }
 
@@ -259,7 +260,7 @@ impl Selector<'_, '_, '_> {
             "src" => -8,
             "dst" => -14,
             _ => {
-                let line = format_args!("Unknown match: ether {field}");
+                let line = format!("Unknown match: ether {field}");
                 return Err(Error::refused(line)
                     .line(format_args!("Illegal \"{}\"", self.keyword))
                     .at(self.args.last()));
@@ -300,56 +301,6 @@ impl Selector<'_, '_, '_> {
         self.matches.mark = Some(Mark { value, mask, hits: 0 });
         Ok(())
     }
-}
-
-/// The mask whose first `bits` bits are set, 32 at most.
-fn prefix_mask(bits: u32) -> u32 {
-    u32::MAX.checked_shl(32 - bits).unwrap_or(0)
-}
-
-fn is_any(word: &str) -> bool {
-    matches!(word, "any" | "all" | "default")
-}
-
-/// `ADDRESS[/BITS|/NETMASK]`; bytes missing from the address are 0.
-fn ipv4_prefix(word: &str) -> Option<Masked> {
-    if is_any(word) {
-        return Some(Masked { value: 0, mask: 0 });
-    }
-    let (address, mask) = match word.split_once('/') {
-        Some((address, mask)) => (address, Some(mask)),
-        None => (word, None),
-    };
-    let mask = match mask {
-        None => u32::MAX,
-        Some(bits) => match parse_u32(bits, Base::Auto) {
-            Ok(bits) => prefix_mask(Some(bits).filter(|bits| *bits <= 32)?),
-            Err(_) => ipv4_address(bits).filter(|mask| (!mask).wrapping_add(1) & !mask == 0)?,
-        },
-    };
-    Some(Masked { value: ipv4_address(address)?, mask })
-}
-
-fn ipv4_address(word: &str) -> Option<u32> {
-    let mut bytes = [0; 4];
-    let mut places = bytes.iter_mut();
-    for part in word.split('.') {
-        let digits = part.starts_with(|c: char| c.is_ascii_digit());
-        *places.next()? = parse_u8(part, Base::Auto).ok().filter(|_| digits)?;
-    }
-    Some(u32::from_be_bytes(bytes))
-}
-
-/// `ADDRESS[/BITS]`.
-fn ipv6_prefix(word: &str) -> Option<(Ipv6Addr, u32)> {
-    if is_any(word) {
-        return Some((Ipv6Addr::UNSPECIFIED, 0));
-    }
-    let (address, bits) = match word.split_once('/') {
-        Some((address, bits)) => (address, parse_u32(bits, Base::Auto).ok()?),
-        None => (word, 128),
-    };
-    Some((address.parse().ok()?, Some(bits).filter(|bits| *bits <= 128)?))
 }
 
 #[cfg(test)]

@@ -24,7 +24,7 @@ impl QdiscKind for Clsact {
         Some(match args.word() {
             Ok(None) => Ok(Box::new(Plain(Wire::default()))),
             Ok(Some(other)) => {
-                let line = format_args!("What is \"{other}\"?\n{}", self.usage());
+                let line = format!("What is \"{other}\"?\n{}", self.usage());
                 Err(Error::refused(line))
             }
             Err(e) => Err(e),

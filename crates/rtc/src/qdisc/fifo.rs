@@ -25,7 +25,7 @@ pub(super) fn parse_limit(
             }
             "help" => return Err(Error::refused(usage)),
             other => {
-                let line = format_args!("{kind}: unknown parameter \"{other}\"\n{usage}");
+                let line = format!("{kind}: unknown parameter \"{other}\"\n{usage}");
                 return Err(Error::refused(line));
             }
         }

@@ -163,16 +163,14 @@ fn print(wire: &Wire, out: &mut Out<'_>) {
     time(out, "target", wire.target_us);
     time(out, "ce_threshold", wire.ce_threshold_us);
     if let Some(value) = wire.ce_threshold_selector {
-        let text = format_args!("ce_threshold_selector {value:#x}");
-        out.field("ce_threshold_selector", value, text);
+        out.field("ce_threshold_selector", value, format_args!("ce_threshold_selector {value:#x}"));
     }
     if let Some(mask) = wire.ce_threshold_mask {
         out.field("ce_threshold_mask", mask, format_args!("/{mask:#x} "));
     }
     time(out, "interval", wire.interval_us);
     if let Some(limit) = wire.memory_limit_bytes {
-        let text = format_args!("memory_limit {} ", Size(limit.into()));
-        out.field("memory_limit", limit, text);
+        out.field("memory_limit", limit, format_args!("memory_limit {} ", Size(limit.into())));
     }
     if wire.ecn.is_some_and(|ecn| ecn != 0) {
         out.flag("ecn", "ecn ");
@@ -218,7 +216,10 @@ fn print_class_xstats(stats: &FqCodelClassXstats, out: &mut Out<'_>) {
         out.flag("dropping", " dropping");
         let next = stats.drop_next_us;
         let sign = if next < 0 { "-" } else { "" };
-        let text = format_args!(" drop_next {sign}{}", TimeUs(next.unsigned_abs()));
-        out.field("drop_next", next, text);
+        out.field(
+            "drop_next",
+            next,
+            format_args!(" drop_next {sign}{}", TimeUs(next.unsigned_abs())),
+        );
     }
 }

@@ -67,18 +67,23 @@ impl QdiscKind for Htb {
             let r2q = init.rate_to_quantum;
             out.field("r2q", r2q, format_args!("r2q {r2q}"));
             let default = init.default_class;
-            let hex = format_args!("{default:#x}");
             match default {
                 0 => out.field("default", "0", format_args!(" default 0")),
-                _ => out.field("default", hex, format_args!(" default {default:#x}")),
+                _ => out.field(
+                    "default",
+                    format_args!("{default:#x}"),
+                    format_args!(" default {default:#x}"),
+                ),
             }
             let direct = init.direct_pkts;
-            let text = format_args!(" direct_packets_stat {direct}");
-            out.field("direct_packets_stat", direct, text);
+            out.field("direct_packets_stat", direct, format_args!(" direct_packets_stat {direct}"));
             if show.options.details > 0 {
                 let (major, minor) = (init.version >> 16, init.version & 0xffff);
-                let ver = format_args!("{major}.{minor}");
-                out.field("ver", ver, format_args!(" ver {major}.{minor}"));
+                out.field(
+                    "ver",
+                    format_args!("{major}.{minor}"),
+                    format_args!(" ver {major}.{minor}"),
+                );
             }
         }
         if let Some(qlen) = htb.direct_qlen_pkts {

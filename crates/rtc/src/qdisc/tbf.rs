@@ -114,8 +114,11 @@ fn parse(args: &mut Args<'_>) -> Result<Words, Error> {
     while let Some(word) = args.word()? {
         let place = args.last();
         let twice = |twice: bool, what: &str| {
-            let line = format_args!("tbf: duplicate \"{what}\" specification");
-            if twice { Err(Error::refused(line).at(place.clone())) } else { Ok(()) }
+            if !twice {
+                return Ok(());
+            }
+            let line = format!("tbf: duplicate \"{what}\" specification");
+            Err(Error::refused(line).at(place.clone()))
         };
         let both = |both: bool, line: &str| {
             if both { Err(Error::refused(line).at(place.clone())) } else { Ok(()) }
@@ -167,7 +170,7 @@ fn parse(args: &mut Args<'_>) -> Result<Words, Error> {
         } else if word == "help" {
             return Err(Error::refused(USAGE));
         } else {
-            let line = format_args!("tbf: unknown parameter \"{word}\"");
+            let line = format!("tbf: unknown parameter \"{word}\"");
             return Err(Error::refused(line).line_if(USAGE).at(args.last()));
         }
     }
@@ -289,8 +292,7 @@ fn print(tbf: &Wire, parms: &TbfParms, show: &mut Show<'_>, out: &mut Out<'_>) {
         let size = psched.xmit_size(rate, ticks);
         if details {
             let cell = 1u32.checked_shl(spec.cell_log.into()).unwrap_or(0);
-            let shown = format_args!("{size}/{cell}");
-            out.field(key, shown, format_args!("{text} {size}/{cell} "));
+            out.field(key, format_args!("{size}/{cell}"), format_args!("{text} {size}/{cell} "));
             out.field(mpu, spec.mpu, format_args!("mpu {} ", Size(spec.mpu.into())));
         } else {
             out.field(key, size.0, format_args!("{text} {size} "));

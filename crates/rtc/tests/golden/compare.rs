@@ -52,7 +52,7 @@ pub(crate) fn differences(
     differ.map(|(part, tc, rtc)| Difference { part, lines: diff(&tc, &rtc) }).collect()
 }
 
-/// Without the lines that rtc adds to tc's: a command line with a word underlined, and hints.
+/// Without the lines that rtc adds to tc's: a command line with a word underlined, hints and notes.
 pub(crate) fn without_own_lines(stderr: &[u8]) -> Vec<u8> {
     let mut kept = Vec::new();
     let mut lines = stderr.split_inclusive(|b| *b == b'\n').peekable();
@@ -61,6 +61,9 @@ pub(crate) fn without_own_lines(stderr: &[u8]) -> Vec<u8> {
         indented(line) && line.contains(&b'^') && line.iter().all(|b| b" ^\n".contains(b))
     };
     while let Some(line) = lines.next() {
+        if line.starts_with(b"  note: ") {
+            continue;
+        }
         if line.starts_with(b"  hint: ") {
             while lines.next_if(|line| indented(line)).is_some() {}
         } else if !(indented(line) && lines.next_if(|next| underlines(next)).is_some()) {
@@ -194,7 +197,7 @@ fn diff(tc: &[String], rtc: &[String]) -> Vec<(char, String)> {
 
 #[test]
 fn only_rtcs_own_lines_are_left_out() {
-    let stderr = b"Error: No.\n  tc qdisc add\n     ^^^^^\n  hint: so\n  and so\nCommand failed b:1\n  other\n";
+    let stderr = b"Error: No.\n  tc qdisc add\n     ^^^^^\n  hint: so\n  and so\n  note: x\nCommand failed b:1\n  other\n";
     assert_eq!(without_own_lines(stderr), b"Error: No.\nCommand failed b:1\n  other\n");
 }
 

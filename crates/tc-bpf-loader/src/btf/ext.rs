@@ -33,6 +33,17 @@ pub struct LineInfo {
     pub line_col: u32,
 }
 
+/// What an instruction needs to know of the running kernel's types (`struct bpf_core_relo`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct CoreRelo {
+    /// The type in the object that the access starts from.
+    pub(crate) type_id: u32,
+    /// String of the object: indices of members and elements, `0:1:2`.
+    pub(crate) access_off: u32,
+    /// `enum bpf_core_relo_kind`.
+    pub(crate) kind: u32,
+}
+
 /// Records of one kind per section index, by ascending byte offset.
 type Records<T> = BTreeMap<u32, Vec<(u32, T)>>;
 
@@ -41,8 +52,7 @@ pub(crate) struct BtfExt {
     /// Byte offset and type id of the function.
     funcs: Records<u32>,
     lines: Records<LineInfo>,
-    /// Byte offset and root type id.
-    core: Records<u32>,
+    core: Records<CoreRelo>,
 }
 
 impl BtfExt {
@@ -84,7 +94,13 @@ impl BtfExt {
                     line_col: e.u32_at(r, 12)?,
                 })
             })?,
-            core: reader.records(part(24)?, 16, |e, r| e.u32_at(r, 4))?,
+            core: reader.records(part(24)?, 16, |e, r| {
+                Some(CoreRelo {
+                    type_id: e.u32_at(r, 4)?,
+                    access_off: e.u32_at(r, 8)?,
+                    kind: e.u32_at(r, 12)?,
+                })
+            })?,
         })
     }
 
@@ -99,7 +115,7 @@ impl BtfExt {
     }
 
     /// CO-RE relocations of a stretch of code.
-    pub(crate) fn core(&self, section: u32, start: u64, end: u64) -> &[(u32, u32)] {
+    pub(crate) fn core(&self, section: u32, start: u64, end: u64) -> &[(u32, CoreRelo)] {
         within(&self.core, section, start, end)
     }
 }

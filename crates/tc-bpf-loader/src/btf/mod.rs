@@ -5,6 +5,8 @@
 pub(crate) mod ext;
 pub(crate) mod fixup;
 
+use std::sync::Arc;
+
 use crate::Endian;
 use crate::error::Fault;
 
@@ -20,6 +22,7 @@ pub(crate) mod kind {
     pub(crate) const STRUCT: u32 = 4;
     pub(crate) const UNION: u32 = 5;
     pub(crate) const ENUM: u32 = 6;
+    pub(crate) const FWD: u32 = 7;
     pub(crate) const TYPEDEF: u32 = 8;
     pub(crate) const VOLATILE: u32 = 9;
     pub(crate) const CONST: u32 = 10;
@@ -34,10 +37,12 @@ pub(crate) mod kind {
     pub(crate) const ENUM64: u32 = 19;
 }
 
-/// The `.BTF` section.
+/// A `.BTF` section, or the types of the kernel. Those of a module continue the kernel's: ids and names below a bound
+/// are the base's.
 #[derive(Clone, Debug)]
 pub(crate) struct Btf {
     pub(crate) endian: Endian,
+    base: Option<Arc<Btf>>,
     /// The type section and the string section.
     types: Vec<u8>,
     strings: Vec<u8>,
@@ -52,6 +57,8 @@ pub(crate) struct Type<'a> {
     pub(crate) name_off: u32,
     pub(crate) kind: u32,
     pub(crate) vlen: u32,
+    /// `kind_flag`, whose meaning depends on the kind.
+    pub(crate) flag: bool,
     /// Size in bytes or id of another type, depending on the kind.
     pub(crate) size_or_id: u32,
     /// What follows, in the object's byte order.
@@ -63,6 +70,27 @@ pub(crate) struct Type<'a> {
 pub(crate) struct Member {
     pub(crate) name_off: u32,
     pub(crate) type_id: u32,
+    /// Offset in bits.
+    pub(crate) bit_offset: u32,
+    /// Bits of a bit-field that says its size itself; 0 for other members.
+    pub(crate) bits: u32,
+}
+
+/// An enumerator.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Enumerator {
+    pub(crate) name_off: u32,
+    /// The value, sign-extended if the type is signed.
+    pub(crate) value: u64,
+}
+
+/// What an integer is made of.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Int {
+    pub(crate) is_signed: bool,
+    /// Offset of its bits in the bytes, which only bit-fields of the old kind have.
+    pub(crate) bit_offset: u32,
+    pub(crate) bits: u32,
 }
 
 /// A variable of a data section.
@@ -88,6 +116,15 @@ fn tail_len(kind: u32, vlen: u32) -> Option<usize> {
 
 impl Btf {
     pub(crate) fn parse(bytes: &[u8], endian: Endian) -> Result<Btf, Fault> {
+        Self::parse_split(bytes, endian, None)
+    }
+
+    /// Reads type information that continues `base`.
+    pub(crate) fn parse_split(
+        bytes: &[u8],
+        endian: Endian,
+        base: Option<Arc<Btf>>,
+    ) -> Result<Btf, Fault> {
         let fault = |problem: String| Fault::new("section `.BTF`", problem);
         let (Some(magic), Some([version, _]), Some(hdr_len)) =
             (endian.u16_at(bytes, 0), bytes.get(2..4), endian.u32_at(bytes, 4))
@@ -107,11 +144,18 @@ impl Btf {
                 .ok_or_else(|| fault(format!("its {name} lie outside of it")))
         };
         let (types, strings) = (part("types", 8)?, part("strings", 16)?);
-        if strings.first() != Some(&0) || strings.last() != Some(&0) {
+        let starts = base.is_some() || strings.first() == Some(&0);
+        let ends = strings.last() == Some(&0) || base.is_some() && strings.is_empty();
+        if !starts || !ends {
             return Err(fault("its strings do not start and end with NUL".to_owned()));
         }
-        let mut btf =
-            Btf { endian, types: types.to_vec(), strings: strings.to_vec(), offsets: Vec::new() };
+        let mut btf = Btf {
+            endian,
+            base,
+            types: types.to_vec(),
+            strings: strings.to_vec(),
+            offsets: Vec::with_capacity(types.len() / 40),
+        };
         let mut offset = 0usize;
         while offset < btf.types.len() {
             let id = btf.offsets.len() + 1;
@@ -136,7 +180,11 @@ impl Btf {
 
     /// The type of that id; `None` for 0 (`void`) and ids that do not exist.
     pub(crate) fn get(&self, id: u32) -> Option<Type<'_>> {
-        let index = (id as usize).checked_sub(1)?;
+        let index = match &self.base {
+            Some(base) if id <= base.last_id() => return base.get(id),
+            Some(base) => (id - base.last_id()) as usize - 1,
+            None => (id as usize).checked_sub(1)?,
+        };
         let offset = *self.offsets.get(index)? as usize;
         let word = |n: usize| self.endian.u32_at(&self.types, offset + n);
         let info = word(4)?;
@@ -147,14 +195,28 @@ impl Btf {
             name_off: word(0)?,
             kind,
             vlen,
+            flag: info >> 31 != 0,
             size_or_id: word(8)?,
             tail: self.types.get(start..start + tail_len(kind, vlen)?)?,
         })
     }
 
-    /// All types in order.
+    /// The types in order, without those of the base.
     pub(crate) fn iter(&self) -> impl Iterator<Item = Type<'_>> {
-        (1..=self.offsets.len() as u32).filter_map(|id| self.get(id))
+        let before = self.base.as_ref().map_or(0, |b| b.last_id());
+        (before + 1..=self.last_id()).filter_map(|id| self.get(id))
+    }
+
+    /// The highest id.
+    pub(crate) fn last_id(&self) -> u32 {
+        let before = self.base.as_ref().map_or(0, |b| b.last_id());
+        before.saturating_add(self.offsets.len() as u32)
+    }
+
+    /// Bytes of names, with those of the base.
+    fn strings_len(&self) -> u32 {
+        let before = self.base.as_ref().map_or(0, |b| b.strings_len());
+        before.saturating_add(self.strings.len() as u32)
     }
 
     /// The name at that offset; `""` where there is none. The kernel takes names of up to 512 bytes; the bound keeps
@@ -169,6 +231,11 @@ impl Btf {
     }
 
     fn bounded(&self, offset: u32, most: usize) -> &str {
+        let offset = match &self.base {
+            Some(base) if offset < base.strings_len() => return base.bounded(offset, most),
+            Some(base) => offset - base.strings_len(),
+            None => offset,
+        };
         let bytes = self.strings.get(offset as usize..).unwrap_or_default();
         let bytes = bytes.get(..bytes.len().min(most)).unwrap_or_default();
         let len = bytes.iter().position(|b| *b == 0).unwrap_or(0);
@@ -228,13 +295,45 @@ impl Btf {
         None
     }
 
-    /// Members of a struct or union, parameters of other kinds: none.
+    /// Members of a struct or union, of other kinds: none.
     pub(crate) fn members<'a>(&self, ty: &Type<'a>) -> impl Iterator<Item = Member> + use<'a> {
+        let (endian, ty) = (self.endian, *ty);
+        (0..ty.vlen).map_while(move |index| member(endian, &ty, index))
+    }
+
+    /// One member of a struct or union.
+    pub(crate) fn member(&self, ty: &Type<'_>, index: u32) -> Option<Member> {
+        member(self.endian, ty, index)
+    }
+
+    /// Enumerators of an enum of 32 or 64 bits.
+    pub(crate) fn enumerators<'a>(
+        &self,
+        ty: &Type<'a>,
+    ) -> impl Iterator<Item = Enumerator> + use<'a> {
+        let (endian, ty) = (self.endian, *ty);
+        (0..ty.vlen).map_while(move |index| enumerator(endian, &ty, index))
+    }
+
+    /// One enumerator of an enum.
+    pub(crate) fn enumerator(&self, ty: &Type<'_>, index: u32) -> Option<Enumerator> {
+        enumerator(self.endian, ty, index)
+    }
+
+    /// Types of a function's parameters.
+    pub(crate) fn params<'a>(&self, ty: &Type<'a>) -> impl Iterator<Item = u32> + use<'a> {
         let endian = self.endian;
-        let is_struct = matches!(ty.kind, kind::STRUCT | kind::UNION);
-        let tail = if is_struct { ty.tail } else { &[] };
-        tail.chunks_exact(12).filter_map(move |m| {
-            Some(Member { name_off: endian.u32_at(m, 0)?, type_id: endian.u32_at(m, 4)? })
+        let tail = if ty.kind == kind::FUNC_PROTO { ty.tail } else { &[] };
+        tail.chunks_exact(8).filter_map(move |p| endian.u32_at(p, 4))
+    }
+
+    /// What an integer is made of.
+    pub(crate) fn int(&self, ty: &Type<'_>) -> Option<Int> {
+        let word = self.endian.u32_at(ty.tail, 0).filter(|_| ty.kind == kind::INT)?;
+        Some(Int {
+            is_signed: word >> 24 & 1 != 0,
+            bit_offset: word >> 16 & 0xff,
+            bits: word & 0xff,
         })
     }
 
@@ -255,6 +354,37 @@ impl Btf {
     pub(crate) fn data_section(&self, name: &str) -> Option<Type<'_>> {
         self.iter().find(|t| t.kind == kind::DATASEC && self.str_at(t.name_off) == name)
     }
+}
+
+fn member(endian: Endian, ty: &Type<'_>, index: u32) -> Option<Member> {
+    if !matches!(ty.kind, kind::STRUCT | kind::UNION) {
+        return None;
+    }
+    let at = (index as usize).checked_mul(12)?;
+    let offset = endian.u32_at(ty.tail, at + 8)?;
+    let (bit_offset, bits) = if ty.flag { (offset & 0xff_ffff, offset >> 24) } else { (offset, 0) };
+    Some(Member {
+        name_off: endian.u32_at(ty.tail, at)?,
+        type_id: endian.u32_at(ty.tail, at + 4)?,
+        bit_offset,
+        bits,
+    })
+}
+
+fn enumerator(endian: Endian, ty: &Type<'_>, index: u32) -> Option<Enumerator> {
+    let width = match ty.kind {
+        kind::ENUM => 8,
+        kind::ENUM64 => 12,
+        _ => return None,
+    };
+    let at = (index as usize).checked_mul(width)?;
+    let low = endian.u32_at(ty.tail, at + 4)?;
+    let value = match width {
+        12 => u64::from(low) | u64::from(endian.u32_at(ty.tail, at + 8)?) << 32,
+        _ if ty.flag => i64::from(low as i32) as u64,
+        _ => u64::from(low),
+    };
+    Some(Enumerator { name_off: endian.u32_at(ty.tail, at)?, value })
 }
 
 #[cfg(test)]

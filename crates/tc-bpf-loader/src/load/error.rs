@@ -8,6 +8,7 @@ use super::verifier::Summary;
 use crate::error::ObjectError;
 use crate::map::MapSpec;
 use crate::prog::ProgType;
+use crate::reloc::core::POISON;
 use crate::sys::{Bpf, Errno};
 
 /// Why a program could not be loaded.
@@ -16,10 +17,29 @@ use crate::sys::{Bpf, Errno};
 pub enum LoadError {
     /// The object does not allow it; the kernel was not asked.
     Object(ObjectError),
+    /// The program needs something of the running kernel that is not there or not known.
+    Unresolved(Box<Unresolved>),
     /// The kernel refused a map.
     Map(Box<MapRefused>),
     /// The kernel refused the program.
     Program(Box<ProgRefused>),
+}
+
+/// A program that needs something of the running kernel that is not there or not known: a type, a function, a value of
+/// its configuration.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Unresolved {
+    /// Name of the object.
+    pub file: String,
+    /// Section of the program.
+    pub section: String,
+    /// Name of the program.
+    pub program: String,
+    /// What is needed and what is wrong with it.
+    pub problem: String,
+    /// What to do about it, if known.
+    pub hint: Option<String>,
 }
 
 /// A map that the kernel refused.
@@ -99,6 +119,7 @@ impl ProgRefused {
         summary: Summary,
         kernel: &mut dyn Bpf,
     ) -> Self {
+        let poisoned = poisoned(job, &summary);
         let hint = match errno {
             Errno::EPERM => kernel.explain_eperm(),
             Errno::E2BIG => Some(format!(
@@ -111,6 +132,11 @@ impl ProgRefused {
             Errno::ENOSYS => {
                 Some("this kernel is built without BPF (CONFIG_BPF_SYSCALL)".to_owned())
             }
+            _ if poisoned.is_some() => Some(
+                "a program for several kernels asks before it uses such a thing: bpf_core_field_exists(), \
+                 bpf_core_type_exists(), bpf_core_enum_value_exists()"
+                    .to_owned(),
+            ),
             _ if log.contains("missing btf func_info") => {
                 Some("callbacks need type information: compile with -g".to_owned())
             }
@@ -126,7 +152,7 @@ impl ProgRefused {
             program: job.program.to_owned(),
             prog_type: job.options.prog_type,
             insn_count,
-            reason: summary.message,
+            reason: poisoned.or(summary.message),
             insn: summary.insn,
             source_line: summary.source,
             hint,
@@ -150,11 +176,20 @@ impl ProgRefused {
     }
 }
 
+/// What the program lacks, if the verifier stopped at an instruction that stands for something the kernel lacks.
+fn poisoned(job: &Job<'_>, summary: &Summary) -> Option<String> {
+    if !summary.message.as_ref()?.contains(&POISON.to_string()) {
+        return None;
+    }
+    let found = job.poisoned.iter().find(|p| Some(p.at) == summary.insn)?;
+    Some(format!("it uses the {}, which this kernel does not have", found.what))
+}
+
 impl LoadError {
     /// The kernel's error number, if it was the kernel that refused.
     pub fn errno(&self) -> Option<Errno> {
         match self {
-            LoadError::Object(_) => None,
+            LoadError::Object(_) | LoadError::Unresolved(_) => None,
             LoadError::Map(e) => Some(e.errno),
             LoadError::Program(e) => Some(e.errno),
         }
@@ -172,6 +207,7 @@ impl LoadError {
     pub fn hint(&self) -> Option<&str> {
         match self {
             LoadError::Object(_) => None,
+            LoadError::Unresolved(e) => e.hint.as_deref(),
             LoadError::Map(e) => e.hint.as_deref(),
             LoadError::Program(e) => e.hint.as_deref(),
         }
@@ -188,6 +224,13 @@ impl fmt::Display for LoadError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             LoadError::Object(e) => e.fmt(f),
+            LoadError::Unresolved(e) => {
+                let Unresolved { file, section, program, problem, .. } = &**e;
+                write!(
+                    f,
+                    "program `{program}` (section `{section}`, {file}) does not fit this kernel: {problem}"
+                )
+            }
             LoadError::Map(e) => {
                 let MapRefused { errno, file, map, definition, .. } = &**e;
                 write!(f, "kernel refused map `{map}` of {file} ({definition}): {errno}")
@@ -208,6 +251,7 @@ impl Error for LoadError {
         match self {
             // Displays as it does.
             LoadError::Object(e) => e.source(),
+            LoadError::Unresolved(_) => None,
             LoadError::Map(e) => Some(&e.errno),
             LoadError::Program(e) => Some(&e.errno),
         }

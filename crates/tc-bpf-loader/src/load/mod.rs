@@ -1,11 +1,13 @@
 //! From a program to a descriptor: type information, maps, instructions, in that order.
 
 mod error;
+mod types;
 mod verifier;
 
 use std::os::fd::{AsFd as _, AsRawFd as _, BorrowedFd, OwnedFd};
+use std::path::PathBuf;
 
-pub use error::{LoadError, MapRefused, ProgRefused};
+pub use error::{LoadError, MapRefused, ProgRefused, Unresolved};
 
 use crate::btf::fixup;
 use crate::error::ObjectError;
@@ -13,8 +15,11 @@ use crate::insn::{Endian, Insn};
 use crate::map::{MapSpec, MapType, Pinning};
 use crate::prog::ProgType;
 use crate::reloc::Linked;
+use crate::reloc::core::{self, Poisoned};
 use crate::spec::ProgramSpec;
 use crate::sys::{Bpf, Errno, Log, MapCreate, ProgBtf, ProgLoad};
+
+use types::{CoreTargets, KernelTypes};
 
 /// First size of the verifier's log buffer; most logs fit.
 const LOG_SIZE: u32 = 1 << 20;
@@ -47,6 +52,9 @@ pub struct LoadOptions {
     pub ifindex: Option<u32>,
     /// `BPF_F_*` flags of program load, default 0.
     pub flags: u32,
+    /// Where the types are that the program is adapted to (CO-RE): a file of BTF or of ELF with a section `.BTF`.
+    /// `None`, the default: the running kernel's own.
+    pub btf: Option<PathBuf>,
     /// When to ask for a log.
     pub log: LogMode,
 }
@@ -60,6 +68,7 @@ impl LoadOptions {
             expected_attach_type: 0,
             ifindex: None,
             flags: 0,
+            btf: None,
             log: LogMode::OnError,
         }
     }
@@ -89,6 +98,8 @@ struct Job<'a> {
     program: &'a str,
     license: &'a str,
     version: u32,
+    /// Instructions that must not be reached, as the kernel lacks what they need.
+    poisoned: &'a [Poisoned],
     options: &'a LoadOptions,
 }
 
@@ -108,6 +119,8 @@ impl ProgramSpec<'_> {
         for map in &linked.maps {
             self.refuse_map_features(map)?;
         }
+        let mut types = KernelTypes::default();
+        let poisoned = self.adapt(&mut linked, options, &mut types, kernel)?;
         let mut notes = Vec::new();
         let btf = self.load_btf(&linked, kernel, &mut notes);
         let mut maps = Vec::with_capacity(linked.maps.len());
@@ -135,6 +148,7 @@ impl ProgramSpec<'_> {
             program: self.name(),
             license: spec.license(),
             version: spec.version().unwrap_or(0),
+            poisoned: &poisoned,
             options,
         };
         let source = |insn: usize| self.source_line(&linked, insn);
@@ -145,6 +159,43 @@ impl ProgramSpec<'_> {
         });
         let (fd, log) = job.load(&linked.insns, prog_btf, kernel, &mut notes, &source)?;
         Ok(Loaded { fd, name: kernel_name(self.name()), maps, log, notes })
+    }
+
+    /// Adapts the program to the kernel's types.
+    fn adapt(
+        &self,
+        linked: &mut Linked<'_>,
+        options: &LoadOptions,
+        types: &mut KernelTypes,
+        kernel: &mut dyn Bpf,
+    ) -> Result<Vec<Poisoned>, LoadError> {
+        let Some(Ok(btf)) = self.object().btf.as_ref().filter(|_| !linked.core.is_empty()) else {
+            return Ok(Vec::new());
+        };
+        let unresolved = |problem: String, hint: Option<&str>| {
+            LoadError::Unresolved(Box::new(Unresolved {
+                file: self.object().file.clone(),
+                section: self.section().to_owned(),
+                program: self.name().to_owned(),
+                problem,
+                hint: hint.map(str::to_owned),
+            }))
+        };
+        let applied = if core::needs_kernel(&linked.core) {
+            let mut targets = CoreTargets::new(options.btf.as_deref(), types, kernel)
+                .map_err(|problem| {
+                    let hint = "it is compiled to be adapted to the kernel's types (CO-RE); a kernel with \
+                                CONFIG_DEBUG_INFO_BTF has them, or give a file with them (`btf FILE`)";
+                    unresolved(problem, Some(hint).filter(|_| options.btf.is_none()))
+                })?;
+            core::apply(&linked.core, &mut linked.insns, btf, &mut targets)
+        } else {
+            core::apply(&linked.core, &mut linked.insns, btf, &mut core::NoTargets::new(btf))
+        };
+        applied.map_err(|(at, problem)| {
+            let place = self.source_line(linked, at).map_or(String::new(), |l| format!(", at {l}"));
+            unresolved(format!("{problem} (insn {at}{place})"), None)
+        })
     }
 
     /// Refuses what the kernel would take but which would not do what the object means.
@@ -262,7 +313,8 @@ pub fn load_insns(
     options: &LoadOptions,
     kernel: &mut dyn Bpf,
 ) -> Result<Loaded, LoadError> {
-    let job = Job { file: "", section: "", program: name, license, version: 0, options };
+    let job =
+        Job { file: "", section: "", program: name, license, version: 0, poisoned: &[], options };
     let mut notes = Vec::new();
     let (fd, log) = job.load(insns, None, kernel, &mut notes, &|_| None)?;
     Ok(Loaded { fd, name: kernel_name(name), maps: Vec::new(), log, notes })

@@ -81,7 +81,6 @@ impl Linker<'_> {
         if spec.elf.section(section).is_some_and(|s| s.has_rela) {
             return Err(self.unsupported(section, offset, "has relocations with addends (RELA)"));
         }
-        self.refuse_core(section, offset, function.size)?;
         let bytes = spec.elf.section_bytes(section);
         let start = self.out.insns.len();
         let code = usize::try_from(offset)
@@ -94,6 +93,7 @@ impl Linker<'_> {
         }
         let insns = code.chunks_exact(Insn::SIZE).filter_map(|c| c.try_into().ok());
         self.out.insns.extend(insns.map(|c| Insn::decode(c, spec.elf.endian)));
+        self.add_core(section, offset, function.size, start)?;
         self.add_debug_info(section, offset, function.size, start);
         placed.insert(index, start);
         Ok(Open { section, offset, count: self.out.insns.len() - start, start, next: 0 })

@@ -4,7 +4,7 @@
 //! whatever else is in the object cannot stop it.
 
 mod calls;
-mod core;
+pub(crate) mod core;
 mod maps;
 
 use crate::btf::ext::{FuncInfo, LineInfo};
@@ -31,6 +31,8 @@ pub struct Linked<'a> {
     pub func_info: Vec<FuncInfo>,
     /// Source lines, empty if the object doesn't tell them.
     pub line_info: Vec<LineInfo>,
+    /// Instructions that depend on the kernel's types.
+    pub(crate) core: Vec<core::CoreRef>,
 }
 
 impl<'a> ProgramSpec<'a> {
@@ -38,7 +40,7 @@ impl<'a> ProgramSpec<'a> {
     ///
     /// # Errors
     /// [`ObjectError::Malformed`] for references that cannot be, [`ObjectError::Unsupported`] for what this loader
-    /// lacks: global data, symbols of the kernel, CO-RE.
+    /// lacks: global data, symbols of the kernel.
     pub fn link(&self) -> Result<Linked<'a>, ObjectError> {
         let mut linker = Linker {
             spec: self.spec,
@@ -49,6 +51,7 @@ impl<'a> ProgramSpec<'a> {
                 map_refs: Vec::new(),
                 func_info: Vec::new(),
                 line_info: Vec::new(),
+                core: Vec::new(),
             },
             map_slots: std::collections::BTreeMap::new(),
             complete_funcs: true,
@@ -90,6 +93,28 @@ impl Linker<'_> {
             self.spec.elf.section_name(section)
         );
         self.spec.unsupported(Some(self.program), what)
+    }
+
+    /// Notes which instructions of the function depend on the kernel's types.
+    fn add_core(
+        &mut self,
+        section: u32,
+        offset: u64,
+        size: u64,
+        start: usize,
+    ) -> Result<(), ObjectError> {
+        let Some(Ok(ext)) = &self.spec.btf_ext else {
+            return Ok(());
+        };
+        for (at, relo) in ext.core(section, offset, offset + size) {
+            if at % 8 != 0 {
+                let problem = format!("a CO-RE relocation is for byte {at}, within an instruction");
+                return Err(self.malformed(section, u64::from(*at), problem));
+            }
+            let at = start + ((u64::from(*at) - offset) / 8) as usize;
+            self.out.core.push(core::CoreRef { at, relo: *relo });
+        }
+        Ok(())
     }
 
     /// Adds the function's type and lines, rebased to where the function now starts.

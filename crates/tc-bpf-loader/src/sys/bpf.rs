@@ -3,12 +3,13 @@
 
 use std::ffi::CString;
 use std::fs;
+use std::io::Read as _;
 use std::mem::size_of;
-use std::os::fd::{AsRawFd as _, BorrowedFd, FromRawFd as _, OwnedFd, RawFd};
+use std::os::fd::{AsFd as _, AsRawFd as _, BorrowedFd, FromRawFd as _, OwnedFd, RawFd};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
-use super::{Bpf, Errno, Log, MapCreate, ProgInfo, ProgLoad};
+use super::{Bpf, Errno, Log, MapCreate, ModuleBtf, ProgInfo, ProgLoad, last_errno};
 use crate::btf::ext::{FuncInfo, LineInfo};
 use crate::insn::{Endian, Insn};
 use crate::prog::ProgType;
@@ -19,6 +20,12 @@ const BPF_OBJ_GET: libc::c_long = 7;
 const BPF_PROG_GET_FD_BY_ID: libc::c_long = 13;
 const BPF_OBJ_GET_INFO_BY_FD: libc::c_long = 15;
 const BPF_BTF_LOAD: libc::c_long = 18;
+const BPF_BTF_GET_FD_BY_ID: libc::c_long = 19;
+const BPF_BTF_GET_NEXT_ID: libc::c_long = 23;
+
+/// Most modules whose types are read, and most bytes of one of them.
+const MAX_MODULES: usize = 1024;
+const MAX_MODULE_BTF: u32 = 64 << 20;
 
 /// `CAP_SYS_ADMIN`, `CAP_BPF`.
 const CAPABILITIES: u64 = 1 << 21 | 1 << 39;
@@ -132,7 +139,19 @@ struct ProgInfoStart {
     func_info_rec_size: u32,
 }
 
-/// `BPF_PROG_GET_FD_BY_ID`.
+/// `struct bpf_btf_info`.
+#[repr(C)]
+#[derive(Default)]
+struct BtfInfo {
+    btf: u64,
+    btf_size: u32,
+    id: u32,
+    name: u64,
+    name_len: u32,
+    kernel_btf: u32,
+}
+
+/// `BPF_*_GET_FD_BY_ID` and `BPF_*_GET_NEXT_ID`.
 #[repr(C)]
 #[derive(Default)]
 struct ByIdAttr {
@@ -150,6 +169,7 @@ const _: () = {
     assert!(size_of::<InfoAttr>() == 16);
     assert!(size_of::<ProgInfoStart>() == 136);
     assert!(size_of::<ByIdAttr>() == 12);
+    assert!(size_of::<BtfInfo>() == 32);
 };
 
 /// Calls bpf(2) and returns its result, which is a descriptor for most commands.
@@ -162,10 +182,6 @@ unsafe fn bpf<T>(command: libc::c_long, attr: &mut T) -> Result<RawFd, Errno> {
     let result =
         unsafe { libc::syscall(libc::SYS_bpf, command, std::ptr::from_mut(attr), size_of::<T>()) };
     if result < 0 { Err(last_errno()) } else { Ok(result as RawFd) }
-}
-
-fn last_errno() -> Errno {
-    Errno(std::io::Error::last_os_error().raw_os_error().unwrap_or(libc::EIO))
 }
 
 /// Takes over a descriptor that the kernel just returned, and moves it away from the standard streams' numbers.
@@ -205,6 +221,39 @@ fn take_log(log: Option<&mut Log>, buffer: &[u8], true_size: u32) {
         let text = buffer.split(|b| *b == 0).next().unwrap_or_default();
         log.text = String::from_utf8_lossy(text).into_owned();
         log.true_size = (true_size != 0).then_some(true_size);
+    }
+}
+
+/// Describes a BTF, with its name and, if that is of a module, its bytes.
+fn btf_details(fd: BorrowedFd<'_>) -> Result<Option<(String, Vec<u8>)>, Errno> {
+    let mut name = [0u8; 64];
+    let mut bytes = Vec::new();
+    // First its size and name, then its bytes.
+    loop {
+        let mut info = [BtfInfo {
+            btf: if bytes.is_empty() { 0 } else { bytes.as_mut_ptr() as u64 },
+            btf_size: bytes.len() as u32,
+            name: name.as_mut_ptr() as u64,
+            name_len: name.len() as u32,
+            ..BtfInfo::default()
+        }];
+        let mut attr = InfoAttr {
+            bpf_fd: fd.as_raw_fd() as u32,
+            info_len: size_of::<BtfInfo>() as u32,
+            info: info.as_mut_ptr() as u64,
+        };
+        // SAFETY: `info` and the buffers it points to live until after the call, have the lengths given and are ours
+        // to be written.
+        unsafe { bpf(BPF_OBJ_GET_INFO_BY_FD, &mut attr)? };
+        let [info] = info;
+        let text = name.split(|b| *b == 0).next().unwrap_or_default();
+        if info.kernel_btf == 0 || text == b"vmlinux" || info.btf_size > MAX_MODULE_BTF {
+            return Ok(None);
+        }
+        if bytes.len() >= info.btf_size as usize {
+            return Ok(Some((String::from_utf8_lossy(text).into_owned(), bytes)));
+        }
+        bytes = vec![0; info.btf_size as usize];
     }
 }
 
@@ -347,6 +396,45 @@ impl Bpf for Kernel {
             created_by_uid: info.created_by_uid,
             btf_id: (info.btf_id != 0).then_some(info.btf_id),
         })
+    }
+
+    fn read_file(&mut self, path: &Path, max: u64) -> Result<Vec<u8>, Errno> {
+        let errno = |e: std::io::Error| Errno(e.raw_os_error().unwrap_or(libc::EIO));
+        let file = fs::File::open(path).map_err(errno)?;
+        let meta = file.metadata().map_err(errno)?;
+        if !meta.is_file() {
+            return Err(Errno::EINVAL);
+        }
+        let mut bytes = Vec::with_capacity(meta.len().min(max) as usize + 1);
+        file.take(max.saturating_add(1)).read_to_end(&mut bytes).map_err(errno)?;
+        if bytes.len() as u64 > max { Err(Errno::EFBIG) } else { Ok(bytes) }
+    }
+
+    fn module_btfs(&mut self) -> Result<Vec<ModuleBtf>, Errno> {
+        let mut found = Vec::new();
+        let mut last = 0;
+        for _ in 0..MAX_MODULES {
+            let mut attr = ByIdAttr { id: last, ..ByIdAttr::default() };
+            // SAFETY: the structure has no pointers.
+            match unsafe { bpf(BPF_BTF_GET_NEXT_ID, &mut attr) } {
+                Ok(_) => {}
+                Err(Errno::ENOENT) => break,
+                Err(errno) => return Err(errno),
+            }
+            last = attr.next_id;
+            let mut attr = ByIdAttr { id: last, ..ByIdAttr::default() };
+            // SAFETY: the structure has no pointers; the descriptor returned is ours.
+            let fd = match unsafe { bpf(BPF_BTF_GET_FD_BY_ID, &mut attr).and_then(|fd| own(fd)) } {
+                Ok(fd) => fd,
+                // Gone in between.
+                Err(Errno::ENOENT) => continue,
+                Err(errno) => return Err(errno),
+            };
+            if let Some((name, bytes)) = btf_details(fd.as_fd())? {
+                found.push(ModuleBtf { name, fd, bytes });
+            }
+        }
+        Ok(found)
     }
 
     fn possible_cpus(&mut self) -> Result<u32, Errno> {

@@ -1,11 +1,11 @@
 //! A kernel for tests: it records what is asked of it and refuses what it is told to refuse.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::fs::File;
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::path::{Path, PathBuf};
 
-use super::{Bpf, Errno, Log, MapCreate, ProgInfo, ProgLoad};
+use super::{Bpf, Errno, Log, MapCreate, ModuleBtf, ProgInfo, ProgLoad};
 use crate::btf::ext::{FuncInfo, LineInfo};
 use crate::insn::Insn;
 use crate::map::MapType;
@@ -106,6 +106,8 @@ pub struct Fake {
     gets: VecDeque<Errno>,
     kind: Option<String>,
     info: Option<ProgInfo>,
+    files: BTreeMap<PathBuf, Vec<u8>>,
+    modules: Vec<(String, Vec<u8>)>,
 }
 
 impl Fake {
@@ -149,6 +151,16 @@ impl Fake {
     pub fn describe(&mut self, kind: &str, info: ProgInfo) {
         self.kind = Some(kind.to_owned());
         self.info = Some(info);
+    }
+
+    /// Adds a file to the system: `/sys/kernel/btf/vmlinux` for the kernel's types. There is none at first.
+    pub fn add_file(&mut self, path: &str, bytes: &[u8]) {
+        self.files.insert(path.into(), bytes.to_vec());
+    }
+
+    /// Adds a module of the kernel with its type information.
+    pub fn add_module(&mut self, name: &str, btf: &[u8]) {
+        self.modules.push((name.to_owned(), btf.to_vec()));
     }
 
     /// A program's description, for [`describe`](Self::describe).
@@ -250,6 +262,20 @@ impl Bpf for Fake {
 
     fn prog_info(&mut self, _fd: BorrowedFd<'_>) -> Result<ProgInfo, Errno> {
         self.info.clone().ok_or(Errno::EINVAL)
+    }
+
+    fn read_file(&mut self, path: &Path, max: u64) -> Result<Vec<u8>, Errno> {
+        let bytes = self.files.get(path).ok_or(Errno::ENOENT)?;
+        if bytes.len() as u64 > max { Err(Errno::EFBIG) } else { Ok(bytes.clone()) }
+    }
+
+    fn module_btfs(&mut self) -> Result<Vec<ModuleBtf>, Errno> {
+        self.modules
+            .iter()
+            .map(|(name, bytes)| {
+                Ok(ModuleBtf { name: name.clone(), fd: descriptor()?, bytes: bytes.clone() })
+            })
+            .collect()
     }
 
     fn possible_cpus(&mut self) -> Result<u32, Errno> {

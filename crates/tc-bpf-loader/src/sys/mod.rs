@@ -5,6 +5,8 @@
 #[expect(unsafe_code, reason = "the bpf system call takes pointers in a structure")]
 mod bpf;
 mod fake;
+#[expect(unsafe_code, reason = "options of sockets take pointers")]
+pub(crate) mod socket;
 
 use std::fmt;
 use std::io;
@@ -48,6 +50,14 @@ pub trait Bpf {
     #[doc(alias = "BPF_OBJ_GET_INFO_BY_FD")]
     fn prog_info(&mut self, fd: BorrowedFd<'_>) -> Result<ProgInfo, Errno>;
 
+    /// Reads a file of the running system of at most `max` bytes: `/sys/kernel/btf/vmlinux`, `/proc/kallsyms`.
+    /// `EFBIG` if it has more.
+    fn read_file(&mut self, path: &Path, max: u64) -> Result<Vec<u8>, Errno>;
+
+    /// The type information of the kernel's modules. Since Linux 5.11; needs `CAP_SYS_ADMIN`.
+    #[doc(alias = "BPF_BTF_GET_NEXT_ID")]
+    fn module_btfs(&mut self) -> Result<Vec<ModuleBtf>, Errno>;
+
     /// Number of CPUs that may ever be online, the size of per-CPU arrays.
     fn possible_cpus(&mut self) -> Result<u32, Errno>;
 
@@ -56,6 +66,10 @@ pub trait Bpf {
 
     /// Why the caller may not use bpf(2), in one phrase, if that can be found out.
     fn explain_eperm(&mut self) -> Option<String>;
+}
+
+fn last_errno() -> Errno {
+    Errno(io::Error::last_os_error().raw_os_error().unwrap_or(libc::EIO))
 }
 
 /// A system error number.
@@ -77,6 +91,8 @@ impl Errno {
     pub const EACCES: Errno = Errno(libc::EACCES);
     /// Bad address; of a program load: a bug in the verifier.
     pub const EFAULT: Errno = Errno(libc::EFAULT);
+    /// File too large.
+    pub const EFBIG: Errno = Errno(libc::EFBIG);
     /// Invalid argument.
     pub const EINVAL: Errno = Errno(libc::EINVAL);
     /// No space: the log did not fit.
@@ -110,6 +126,17 @@ impl fmt::Debug for Errno {
 }
 
 impl std::error::Error for Errno {}
+
+/// Type information of a module of the kernel, which continues that of the kernel itself.
+#[derive(Debug)]
+pub struct ModuleBtf {
+    /// Name of the module.
+    pub name: String,
+    /// What stands for it in requests.
+    pub fd: OwnedFd,
+    /// The types.
+    pub bytes: Vec<u8>,
+}
 
 /// A map to create.
 #[derive(Clone, Debug)]

@@ -1,5 +1,8 @@
 //! Tests over the objects in `testdata/`, whose sources and Makefile lie beside them.
 
+mod asm;
+mod classic_kernel;
+mod core;
 mod damage;
 mod kernel;
 mod load;

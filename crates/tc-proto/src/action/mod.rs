@@ -6,21 +6,31 @@ mod control;
 mod head;
 
 pub mod bpf;
+pub mod connmark;
+pub mod csum;
 pub mod gact;
 pub mod mirred;
+pub mod nat;
 pub mod police;
+pub mod sample;
 pub mod simple;
 pub mod skbedit;
+pub mod skbmod;
 pub mod vlan;
 
 pub use bpf::Bpf;
+pub use connmark::Connmark;
 pub use control::{Control, Verdict};
+pub use csum::Csum;
 pub use gact::Gact;
 pub use head::{ActionHead, ActionTimes};
 pub use mirred::Mirred;
+pub use nat::Nat;
 pub use police::Police;
+pub use sample::Sample;
 pub use simple::Simple;
 pub use skbedit::Skbedit;
+pub use skbmod::Skbmod;
 pub use vlan::Vlan;
 
 #[cfg(test)]
@@ -124,6 +134,69 @@ mod tests {
             &skbedit,
             "180002000000000000000000030000000000000000000000060004000300000008000300010001000800\
              0500040000000600070000000000",
+        );
+    }
+
+    #[test]
+    fn csum_iph_and_tcp() {
+        let csum = Csum {
+            head: ActionHead::new(5, Control::PIPE),
+            update: Csum::IPV4 | Csum::TCP,
+            ..Csum::default()
+        };
+        both_ways(&csum, "1c000100050000000000000003000000000000000000000009000000");
+    }
+
+    #[test]
+    fn nat_egress_of_a_network() {
+        let nat = Nat {
+            old: [10, 0, 0, 5].into(),
+            new: [20, 0, 0, 1].into(),
+            mask: [255, 255, 255, 0].into(),
+            flags: Nat::EGRESS,
+            ..Nat::default()
+        };
+        let hex = format!("28000100{}0a00000514000001ffffff0001000000", "00".repeat(20));
+        both_ways(&nat, &hex);
+    }
+
+    #[test]
+    fn connmark_zone_65535() {
+        let head = ActionHead::new(0, Control::PIPE);
+        let connmark = Connmark { head, zone: 65535, ..Connmark::default() };
+        both_ways(&connmark, "1c0001000000000000000000030000000000000000000000ffff0000");
+    }
+
+    #[test]
+    fn skbmod_of_all_words() {
+        let skbmod = Skbmod {
+            head: ActionHead::new(0, Control::PIPE),
+            flags: Skbmod::DMAC | Skbmod::SMAC | Skbmod::ETYPE,
+            dst_mac: Some(MacAddr([0, 0x11, 0x22, 0x33, 0x44, 0x55])),
+            src_mac: Some(MacAddr([0x66, 0x77, 0x88, 0x99, 0xaa, 0xbb])),
+            ethertype: Some(0x1234),
+            ..Skbmod::default()
+        };
+        both_ways(
+            &skbmod,
+            "24000200000000000000000003000000000000000000000000000000070000000000000\
+             00a000300001122334455000006000500341200000a00040066778899aabb0000",
+        );
+    }
+
+    #[test]
+    fn sample_with_trunc() {
+        let sample = Sample {
+            head: ActionHead::new(0, Control::PIPE),
+            one_in: Some(100),
+            group: Some(5),
+            trunc_bytes: Some(128),
+            ..Sample::default()
+        };
+        both_ways(
+            &sample,
+            "180002000000000000000000030000000000000000000000080003006400000008000500050000000800\
+             040080000000",
         );
     }
 

@@ -157,6 +157,10 @@ impl Dump {
         self.interrupted
     }
 
+    pub(super) fn into_warning(self) -> Option<ExtAck> {
+        self.warning
+    }
+
     /// What the kernel warns of at the end of the dump.
     pub fn warning(&self) -> Option<&ExtAck> {
         self.warning.as_ref()

@@ -6,6 +6,22 @@ use super::errno_text;
 use crate::error::{AttrPath, DecodeError, EncodeError};
 use crate::msg::{ExtAck, NetlinkHeader, Status};
 
+/// What the kernel says with `ENOENT` when it does not have a kind.
+const UNKNOWN_KIND: [&str; 3] = [
+    "Specified qdisc kind is unknown",
+    "TC classifier not found",
+    "Failed to load TC action module",
+];
+
+/// What the kernel says with `EINVAL` when something does not exist.
+const NOT_FOUND: [&str; 5] = [
+    "Invalid handle",
+    "Parent Qdisc doesn't exists",
+    "Cannot find specified filter chain",
+    "Block of given index was not found",
+    "Specified TC action kind not found",
+];
+
 /// A request that did not succeed, or whose outcome is not known.
 #[derive(Debug)]
 #[non_exhaustive]
@@ -29,6 +45,24 @@ pub enum Error {
     /// The kernel did not answer. Whether a request that changes something took effect is not
     /// known.
     NoAnswer,
+    /// What was to be listed changed each time while it was read.
+    Changing,
+    /// Another object stands in the place of the one that is wanted.
+    Conflict {
+        /// The kind that is wanted.
+        wanted: String,
+        /// The kind that is there.
+        found: String,
+    },
+    /// A network namespace cannot be opened or entered.
+    Netns {
+        /// What was being done, e.g. `enter`.
+        op: &'static str,
+        /// Which namespace.
+        name: String,
+        /// Why it failed.
+        source: io::Error,
+    },
     /// The answer was longer than the buffer for it, and asking again would repeat the change.
     Truncated {
         /// Bytes of the answer.
@@ -69,7 +103,7 @@ impl Error {
     pub fn errno(&self) -> Option<i32> {
         match self {
             Self::Kernel(e) => Some(e.errno),
-            Self::Io { source, .. } => source.raw_os_error(),
+            Self::Io { source, .. } | Self::Netns { source, .. } => source.raw_os_error(),
             Self::Lost => Some(libc::ENOBUFS),
             _ => None,
         }
@@ -83,24 +117,41 @@ impl Error {
         }
     }
 
-    /// There is no such object or device (`ENOENT`, `ENODEV`).
+    /// There is no such object or device, or none of those that it hangs on.
+    ///
+    /// `ENOENT` and `ENODEV`, and `EINVAL` where the kernel's sentence says so; but not the `ENOENT`
+    /// for a kind that the kernel does not have, which [`is_unsupported`](Self::is_unsupported).
     pub fn is_not_found(&self) -> bool {
-        matches!(self.errno(), Some(libc::ENOENT | libc::ENODEV))
+        match self.errno() {
+            Some(libc::ENOENT) => !self.says(&UNKNOWN_KIND),
+            Some(libc::ENODEV) => true,
+            Some(libc::EINVAL) => self.says(&NOT_FOUND),
+            _ => false,
+        }
     }
 
-    /// The object exists already (`EEXIST`).
+    /// The object exists already (`EEXIST`), or another one stands in its place.
     pub fn is_exists(&self) -> bool {
-        self.errno() == Some(libc::EEXIST)
+        matches!(self, Self::Conflict { .. }) || self.errno() == Some(libc::EEXIST)
     }
 
-    /// The kernel cannot do that (`EOPNOTSUPP`, or its internal twin `ENOTSUPP`, 524).
+    /// The kernel cannot do that: `EOPNOTSUPP`, its internal twin `ENOTSUPP`, 524, or a kind that
+    /// it does not have.
     pub fn is_unsupported(&self) -> bool {
-        matches!(self.errno(), Some(libc::EOPNOTSUPP | 524))
+        match self.errno() {
+            Some(libc::EOPNOTSUPP | 524) => true,
+            Some(libc::ENOENT) => self.says(&UNKNOWN_KIND),
+            _ => false,
+        }
     }
 
     /// The privilege is missing (`EPERM`, `EACCES`).
     pub fn is_permission(&self) -> bool {
         matches!(self.errno(), Some(libc::EPERM | libc::EACCES))
+    }
+
+    fn says(&self, sentences: &[&str]) -> bool {
+        self.kernel().and_then(KernelError::message).is_some_and(|said| sentences.contains(&said))
     }
 
     /// The warning that came with a success, or the error that `status` is for `request`.
@@ -117,20 +168,26 @@ impl Error {
     /// The same error for another request that failed with it.
     pub(super) fn again(&self) -> Self {
         match self {
-            Self::Io { op, source } => {
-                let source = source
-                    .raw_os_error()
-                    .map_or_else(|| source.kind().into(), io::Error::from_raw_os_error);
-                Self::Io { op, source }
-            }
+            Self::Io { op, source } => Self::Io { op, source: same(source) },
             Self::Kernel(e) => Self::Kernel(e.clone()),
             Self::Decode(e) => Self::Decode(e.clone()),
             Self::Encode(e) => Self::Encode(e.clone()),
             Self::Lost => Self::Lost,
             Self::NoAnswer => Self::NoAnswer,
+            Self::Changing => Self::Changing,
+            Self::Conflict { wanted, found } => {
+                Self::Conflict { wanted: wanted.clone(), found: found.clone() }
+            }
+            Self::Netns { op, name, source } => {
+                Self::Netns { op, name: name.clone(), source: same(source) }
+            }
             Self::Truncated { need, have } => Self::Truncated { need: *need, have: *have },
         }
     }
+}
+
+fn same(error: &io::Error) -> io::Error {
+    error.raw_os_error().map_or_else(|| error.kind().into(), io::Error::from_raw_os_error)
 }
 
 impl fmt::Display for KernelError {
@@ -161,6 +218,17 @@ impl fmt::Display for Error {
                 Some(errno) => write!(f, "netlink socket: {op}: {}", errno_text(errno)),
                 None => write!(f, "netlink socket: {op}: {source}"),
             },
+            Self::Netns { op, name, source } => {
+                write!(f, "cannot {op} the network namespace {name}: ")?;
+                match source.raw_os_error() {
+                    Some(errno) => f.write_str(&errno_text(errno)),
+                    None => write!(f, "{source}"),
+                }
+            }
+            Self::Changing => f.write_str("the list changed each time while it was read"),
+            Self::Conflict { wanted, found } => {
+                write!(f, "{wanted} is wanted, and {found} stands in its place")
+            }
             Self::Kernel(e) => e.fmt(f),
             Self::Decode(e) => write!(f, "the kernel's answer makes no sense: {e}"),
             Self::Encode(e) => write!(f, "the request cannot be written: {e}"),
@@ -183,7 +251,7 @@ impl std::error::Error for KernelError {}
 impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
-            Self::Io { source, .. } => Some(source),
+            Self::Io { source, .. } | Self::Netns { source, .. } => Some(source),
             Self::Decode(e) => Some(e),
             Self::Encode(e) => Some(e),
             _ => None,

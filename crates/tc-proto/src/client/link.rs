@@ -31,7 +31,7 @@ impl Client {
     ///
     /// One request; an unknown name is an error that [`is_not_found`](Error::is_not_found).
     #[doc(alias = "IFLA_ALT_IFNAME")]
-    pub fn link_index(&mut self, name: &str) -> Result<u32, Error> {
+    pub fn link_index(&mut self, name: &str) -> Result<i32, Error> {
         if name.is_empty() || name.len() >= ALTIFNAMSIZ {
             // Refused by the kernel as malformed, which is not what the caller wants to know.
             let error = KernelError::new(libc::ENODEV, RTM_GETLINK);
@@ -39,13 +39,13 @@ impl Client {
         }
         // The kernel looks a short name up among names and alternative names alike.
         let attr = if name.len() < IFNAMSIZ { IFLA_IFNAME } else { IFLA_ALT_IFNAME };
-        let answer = self.get(&link_request(0, Some((attr, name)))?)?;
+        let answer = self.ask(&link_request(0, Some((attr, name)))?)?;
         Ok(decode(&answer)?.0)
     }
 
     /// The names of the devices with these indexes, in their order; `None` where there is no such
     /// device.
-    pub fn link_names(&mut self, indexes: &[u32]) -> Result<Vec<Option<String>>, Error> {
+    pub fn link_names(&mut self, indexes: &[i32]) -> Result<Vec<Option<String>>, Error> {
         let mut names = Vec::with_capacity(indexes.len());
         let mut window = Window::default();
         for indexes in indexes.chunks(AT_ONCE) {
@@ -58,7 +58,7 @@ impl Client {
                     Ok(ack) => ack.echoed.into_iter().next().ok_or(Error::NoAnswer),
                     // Long descriptions (many virtual functions) are asked for one by one.
                     Err(Error::Lost | Error::NoAnswer | Error::Truncated { .. }) => {
-                        self.get(&link_request(*index, None)?)
+                        self.ask(&link_request(*index, None)?)
                     }
                     Err(e) => Err(e),
                 };
@@ -73,7 +73,7 @@ impl Client {
     }
 }
 
-fn link_request(index: u32, name: Option<(u16, &str)>) -> Result<Request<'static>, Error> {
+fn link_request(index: i32, name: Option<(u16, &str)>) -> Result<Request<'static>, Error> {
     let request = Request::new(MessageType(RTM_GETLINK), flags::REQUEST, |body| {
         body.extend_from_slice(&[0; 4]);
         body.extend_from_slice(&index.to_ne_bytes());
@@ -89,13 +89,13 @@ fn link_request(index: u32, name: Option<(u16, &str)>) -> Result<Request<'static
 }
 
 /// Index and name in an `RTM_NEWLINK` message.
-fn decode(message: &Message) -> Result<(u32, String), Error> {
+fn decode(message: &Message) -> Result<(i32, String), Error> {
     if message.header.message_type != RTM_NEWLINK {
         return Err(DecodeError::Invalid { what: "type of the answer to RTM_GETLINK" }.into());
     }
     let mut r = Reader::new("ifinfomsg", &message.body);
     let [_, _, _, _] = r.array()?;
-    let index = r.u32()?;
+    let index = r.i32()?;
     let attrs = Attrs::new(message.body.get(IFINFO..).unwrap_or_default());
     let name = attrs.find(IFLA_IFNAME).ok_or(DecodeError::Invalid { what: "name of a device" })?;
     Ok((index, name.string().into_owned()))

@@ -22,10 +22,13 @@
 //! Kernel: uapi/linux/netlink.h, uapi/linux/rtnetlink.h.
 
 mod dump;
+mod ensure;
 mod errno;
 mod error;
 mod link;
 mod monitor;
+mod netns;
+mod object;
 mod pipeline;
 mod transport;
 mod window;
@@ -34,9 +37,12 @@ mod window;
 mod tests;
 
 pub use dump::{Dump, DumpMessages};
+pub use ensure::Ensured;
 pub use errno::errno_text;
 pub use error::{Error, KernelError};
-pub use monitor::{Event, Monitor};
+pub use monitor::{Changes, Event, Monitor};
+pub use netns::Netns;
+pub use object::List;
 pub use pipeline::Pipeline;
 
 use crate::msg::{ExtAck, NetlinkHeader, Request};
@@ -65,6 +71,8 @@ pub struct Client {
     sequence: u32,
     /// Errors come without the request.
     capped: bool,
+    /// The network namespace, when it was named.
+    netns: Option<Netns>,
 }
 
 /// A request that succeeded.
@@ -93,8 +101,21 @@ impl Client {
         Ok(Self::over(Box::new(transport::open()?)))
     }
 
+    /// Opens a socket in another network namespace. The calling thread stays where it is.
+    pub fn open_in(netns: &Netns) -> Result<Self, Error> {
+        let socket = netns.run(transport::open)??;
+        Ok(Self { netns: Some(netns.try_clone()?), ..Self::over(Box::new(socket)) })
+    }
+
     fn over(transport: Box<dyn Transport>) -> Self {
-        Self { transport, buf: Vec::new(), window: Window::default(), sequence: 1, capped: false }
+        Self {
+            transport,
+            buf: Vec::new(),
+            window: Window::default(),
+            sequence: 1,
+            capped: false,
+            netns: None,
+        }
     }
 
     /// Sends a request and waits for its acknowledgement.
@@ -108,7 +129,7 @@ impl Client {
 
     /// Sends a request that is answered with one message, such as `RTM_GETTFILTER` or `RTM_GETLINK`
     /// without `NLM_F_DUMP`.
-    pub fn get(&mut self, request: &Request<'_>) -> Result<Message, Error> {
+    pub fn ask(&mut self, request: &Request<'_>) -> Result<Message, Error> {
         let expect = match Expect::of(request) {
             Expect::Ack => Expect::Ack,
             _ => Expect::Message,

@@ -6,8 +6,8 @@ use std::ops::Range;
 use std::time::{Duration, Instant};
 
 use super::transport::{Received, Transport, io_error, receive, subscribe};
-use super::{DATAGRAM, Error, message};
-use crate::msg::{NetlinkHeader, NetlinkMessages};
+use super::{DATAGRAM, Error, Netns, message};
+use crate::msg::{Change, MessageType, NetlinkHeader, NetlinkMessages};
 use crate::wire::align;
 
 /// A socket that receives notifications.
@@ -37,6 +37,33 @@ pub enum Event<'a> {
     Lost,
 }
 
+/// The changes that a [`Monitor`] hears of; see [`Monitor::changes`].
+#[derive(Debug)]
+pub struct Changes<'a> {
+    monitor: &'a mut Monitor,
+    timeout: Duration,
+}
+
+impl Iterator for Changes<'_> {
+    type Item = Result<Change, Error>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            let (message_type, body) = match self.monitor.next_timeout(self.timeout) {
+                Ok(Some(Event::Message(header, body))) => (MessageType(header.message_type), body),
+                Ok(Some(Event::Lost)) => return Some(Ok(Change::Lost)),
+                Ok(None) => return None,
+                Err(e) => return Some(Err(e)),
+            };
+            if Change::is_one(message_type) {
+                return Some(
+                    Change::from_message(message_type, body.to_vec()).map_err(Error::from),
+                );
+            }
+        }
+    }
+}
+
 impl Monitor {
     /// `RTNLGRP_TC`: qdiscs, classes, filters, chains and actions.
     #[doc(alias = "RTNLGRP_TC")]
@@ -46,6 +73,11 @@ impl Monitor {
     /// thread.
     pub fn open(groups: &[u32]) -> Result<Self, Error> {
         Ok(Self::over(Box::new(subscribe(groups)?)))
+    }
+
+    /// Subscribes to groups in another network namespace. The calling thread stays where it is.
+    pub fn open_in(netns: &Netns, groups: &[u32]) -> Result<Self, Error> {
+        Ok(Self::over(Box::new(netns.run(|| subscribe(groups))??)))
     }
 
     pub(super) fn over(transport: Box<dyn Transport>) -> Self {
@@ -67,6 +99,31 @@ impl Monitor {
     /// the wait up to twice as long.
     pub fn next_timeout(&mut self, timeout: Duration) -> Result<Option<Event<'_>>, Error> {
         Ok(self.advance(Some(timeout))?.map(|next| self.event(next)))
+    }
+
+    /// The changes of traffic control, typed: an iterator that ends when nothing came for as long as
+    /// `timeout`. The subscription goes on; the iterator may be asked again, or made anew.
+    ///
+    /// Needs the group [`TC`](Self::TC). Messages of other groups are skipped. An error about one
+    /// message does not end the iteration.
+    ///
+    /// ```no_run
+    /// use std::time::Duration;
+    /// use tc_proto::client::Monitor;
+    /// use tc_proto::msg::{AnyReply, Change};
+    ///
+    /// let mut monitor = Monitor::open(&[Monitor::TC])?;
+    /// for change in monitor.changes(Duration::from_secs(10)) {
+    ///     match change? {
+    ///         Change::Deleted(AnyReply::Filter(filter)) => println!("gone: {filter:?}"),
+    ///         Change::Lost => println!("too slow, list anew"),
+    ///         _ => {}
+    ///     }
+    /// }
+    /// # Ok::<(), tc_proto::client::Error>(())
+    /// ```
+    pub fn changes(&mut self, timeout: Duration) -> Changes<'_> {
+        Changes { monitor: self, timeout }
     }
 
     fn event(&self, next: Next) -> Event<'_> {

@@ -73,6 +73,34 @@ impl Pipeline {
 }
 
 impl Client {
+    /// Sends requests through a [`Pipeline`] and gives the outcome of each, in order.
+    ///
+    /// ```no_run
+    /// use tc_proto::client::Client;
+    /// use tc_proto::msg::{ClassRequest, Verb};
+    /// use tc_proto::Handle;
+    ///
+    /// # let mut client = Client::open()?;
+    /// # let eth0 = client.link_index("eth0")?;
+    /// let class = |minor| ClassRequest::new(eth0, Handle::new(1, minor));
+    /// let deletions = (1..=1000).map(|minor| class(minor).encode(Verb::Delete));
+    /// for outcome in client.send_all(deletions.collect::<Result<Vec<_>, _>>()?) {
+    ///     match outcome {
+    ///         Err(e) if e.is_not_found() => {}
+    ///         other => drop(other?),
+    ///     }
+    /// }
+    /// # Ok::<(), tc_proto::client::Error>(())
+    /// ```
+    pub fn send_all<'fd>(
+        &mut self,
+        requests: impl IntoIterator<Item = Request<'fd>>,
+    ) -> Vec<Result<Ack, Error>> {
+        let mut outcomes = Vec::new();
+        self.batch(requests, |_, outcome| outcomes.push(outcome));
+        outcomes
+    }
+
     /// Sends requests through a [`Pipeline`] and reports the outcome of each, in order.
     pub fn batch<'fd>(
         &mut self,

@@ -9,7 +9,7 @@ use std::time::Duration;
 use netlink_sys::protocols::NETLINK_ROUTE;
 use netlink_sys::{Socket, SocketAddr};
 
-use super::Error;
+use super::{Error, Netns};
 
 /// Receive buffer of a monitor in bytes, as tc asks for it.
 const MONITOR_BUFFER: i32 = 1 << 20;
@@ -31,6 +31,11 @@ pub(super) trait Transport: Debug + Send {
 
     /// Limits the time that `recv` waits.
     fn set_timeout(&mut self, timeout: Option<Duration>) -> io::Result<()>;
+
+    /// Opens a socket beside this one, in the same network namespace, that receives the
+    /// notifications of `groups`. The namespace is `netns`, or else that of the calling thread.
+    fn watch(&mut self, netns: Option<&Netns>, groups: &[u32])
+    -> Result<Box<dyn Transport>, Error>;
 }
 
 impl Transport for Socket {
@@ -59,6 +64,20 @@ impl Transport for Socket {
         // The option belongs to the socket, so setting it on a duplicate sets it here.
         UnixDatagram::from(self.as_fd().try_clone_to_owned()?).set_read_timeout(timeout)
     }
+
+    fn watch(
+        &mut self,
+        netns: Option<&Netns>,
+        groups: &[u32],
+    ) -> Result<Box<dyn Transport>, Error> {
+        Ok(Box::new(match netns {
+            Some(netns) => netns.run(|| subscribe(groups))??,
+            None => {
+                check_netns(self)?;
+                subscribe(groups)?
+            }
+        }))
+    }
 }
 
 /// A socket for requests: two system calls, the kernel binds it when it first sends.
@@ -81,6 +100,26 @@ pub(super) fn subscribe(groups: &[u32]) -> Result<Socket, Error> {
         socket.add_membership(*group).map_err(io_error("subscribe"))?;
     }
     Ok(socket)
+}
+
+/// Makes sure that the calling thread is in the network namespace of `socket`: there, and only there,
+/// the socket's address is in use.
+fn check_netns(socket: &mut Socket) -> Result<(), Error> {
+    let mut address = SocketAddr::new(0, 0);
+    socket.get_address(&mut address).map_err(io_error("ask for the address of"))?;
+    if address.port_number() == 0 {
+        address = socket.bind_auto().map_err(io_error("bind"))?;
+    }
+    let mut probe = Socket::new(NETLINK_ROUTE).map_err(io_error("open"))?;
+    match probe.bind(&SocketAddr::new(address.port_number(), 0)) {
+        Err(e) if e.kind() == io::ErrorKind::AddrInUse => Ok(()),
+        Err(e) => Err(io_error("bind")(e)),
+        Ok(()) => Err(Error::Netns {
+            op: "watch",
+            name: "of the client from another one".to_owned(),
+            source: io::ErrorKind::InvalidInput.into(),
+        }),
+    }
 }
 
 pub(super) fn io_error(op: &'static str) -> impl FnOnce(io::Error) -> Error {

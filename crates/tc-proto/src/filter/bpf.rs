@@ -102,6 +102,19 @@ pub struct Bpf<'fd> {
     pub unknown: RawAttrs,
 }
 
+impl<'fd> Bpf<'fd> {
+    /// A loaded program whose result is the verdict, as tc's `direct-action`; listings call it
+    /// `name`.
+    pub fn direct_action(program: BorrowedFd<'fd>, name: impl Into<String>) -> Self {
+        Self {
+            program: Some(Program::Extended(program)),
+            name: Some(name.into()),
+            flags: Some(BpfFlags::DIRECT_ACTION),
+            ..Self::default()
+        }
+    }
+}
+
 impl Kind for Bpf<'_> {
     const NAME: &'static str = "bpf";
 

@@ -6,7 +6,7 @@ use std::borrow::Cow;
 
 use super::{MessageType, Request, Stats, Verb, flags};
 use crate::error::{DecodeError, EncodeError};
-use crate::kind::Options;
+use crate::kind::{Action, Options};
 use crate::wire::{Attr, AttrWriter, Attrs, NESTED, RawAttrs, Reader};
 
 const TCA_ROOT_TAB: u16 = 1;
@@ -99,6 +99,17 @@ impl<'a> ActionSpec<'a> {
     /// An action of which only kind and options are said.
     pub fn new(options: Options<'a>) -> Self {
         Self { options, index: None, cookie: None, hw_stats: None, flags: None }
+    }
+
+    /// An action of this kind, with these options.
+    pub fn of<K: Action + 'a>(action: &K) -> Result<Self, EncodeError> {
+        Options::of(action).map(Self::new)
+    }
+
+    /// The action of this kind and index, to get or delete it.
+    pub fn by_index(kind: &'a str, index: u32) -> Self {
+        let options = Options { kind: Cow::Borrowed(kind), payload: None, flagged: false };
+        Self { index: Some(index), ..Self::new(options) }
     }
 
     /// Writes the entry, in tc's order.
@@ -220,7 +231,7 @@ impl<'a> From<Attr<'a>> for ActionView<'a> {
 }
 
 /// A message about actions, as received.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct ActionMessage<'a> {
     /// `struct tcamsg`.
     pub header: ActionHeader,
@@ -269,6 +280,11 @@ pub struct ActionRequest<'a> {
 }
 
 impl<'a> ActionRequest<'a> {
+    /// A request about one action.
+    pub fn new(action: ActionSpec<'a>) -> Self {
+        Self { actions: vec![action] }
+    }
+
     /// The message that does `verb`. [`Verb::Link`] is not for actions and works as a change.
     pub fn encode(&self, verb: Verb) -> Result<Request<'a>, EncodeError> {
         let message_type = verb.pick(MessageType::NEW_ACTION, MessageType::DEL_ACTION);

@@ -23,7 +23,11 @@ pub struct TcMessage<'a> {
 impl<'a> TcMessage<'a> {
     /// Reads the body of a message, which is what follows the netlink header.
     pub fn decode(body: &'a [u8]) -> Result<Self, DecodeError> {
-        let header = TcHeader::decode(body)?;
+        Ok(Self::with_header(TcHeader::decode(body)?, body))
+    }
+
+    /// Reads `body`, whose header was read before.
+    pub(super) fn with_header(header: TcHeader, body: &'a [u8]) -> Self {
         let attrs = Attrs::new(body.get(TcHeader::LEN..).unwrap_or_default());
         let mut table = [None; tca::EXT_WARN_MSG as usize + 1];
         for attr in attrs {
@@ -31,7 +35,7 @@ impl<'a> TcMessage<'a> {
                 *slot = Some(attr);
             }
         }
-        Ok(Self { header, attrs, table })
+        Self { header, attrs, table }
     }
 
     /// All attributes, known or not, in the order of the message.

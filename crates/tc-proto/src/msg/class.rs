@@ -1,9 +1,10 @@
 //! Requests about classes.
 
 use super::attrs::CommonAttrs;
+use super::object::GET;
 use super::{MessageType, Request, TcHeader, Verb, flags};
 use crate::error::EncodeError;
-use crate::kind::Options;
+use crate::kind::{Kind, Options};
 use crate::units::{Estimator, Handle};
 use crate::wire::AttrWriter;
 
@@ -23,10 +24,37 @@ pub struct ClassRequest<'a> {
 }
 
 impl<'a> ClassRequest<'a> {
+    /// The class `classid`; its parent is the qdisc it belongs to, as long as nothing else is said.
+    pub fn new(ifindex: i32, classid: Handle) -> Self {
+        let parent = Handle::new(classid.major(), 0);
+        Self { ifindex, classid, parent, ..Self::default() }
+    }
+
+    /// Says what is above it: its qdisc, or another class.
+    #[must_use]
+    pub fn below(self, parent: Handle) -> Self {
+        Self { parent, ..self }
+    }
+
+    /// Says its kind and its options.
+    pub fn with<K: Kind + 'a>(self, kind: &K) -> Result<Self, EncodeError> {
+        Ok(Self { options: Some(Options::of(kind)?), ..self })
+    }
+
     /// The message that does `verb`.
     pub fn encode(&self, verb: Verb) -> Result<Request<'a>, EncodeError> {
         let message_type = verb.pick(MessageType::NEW_CLASS, MessageType::DEL_CLASS);
-        Request::new(message_type, verb.flags(), |buf| {
+        self.message(message_type, verb.flags())
+    }
+
+    /// The message that asks for the class.
+    pub fn get(&self) -> Result<Request<'a>, EncodeError> {
+        let bare = Self { options: None, estimator: None, ..self.clone() };
+        bare.message(MessageType::GET_CLASS, GET)
+    }
+
+    fn message(&self, message_type: MessageType, flags: u16) -> Result<Request<'a>, EncodeError> {
+        Request::new(message_type, flags, |buf| {
             TcHeader {
                 ifindex: self.ifindex,
                 handle: self.classid,

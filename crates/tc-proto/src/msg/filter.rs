@@ -1,9 +1,10 @@
 //! Requests about filters and their chains.
 
 use super::attrs::CommonAttrs;
+use super::object::GET;
 use super::{Bitfield32, MessageType, Request, TcHeader, Verb, flags, tca};
 use crate::error::EncodeError;
-use crate::kind::Options;
+use crate::kind::{Filter, Options};
 use crate::units::{Estimator, Handle, Protocol};
 use crate::wire::AttrWriter;
 
@@ -31,6 +32,14 @@ impl Hook {
     /// What leaves by the device, when it has a clsact qdisc.
     pub fn egress(ifindex: i32) -> Self {
         Self::Device { ifindex, parent: Handle::MIN_EGRESS }
+    }
+
+    /// Reads where a filter or chain hangs.
+    pub(super) fn from_header(header: &TcHeader) -> Self {
+        match header.ifindex {
+            TcHeader::BLOCK_IFINDEX => Self::Block(header.parent.0),
+            ifindex => Self::Device { ifindex, parent: header.parent },
+        }
     }
 
     fn header(self, handle: u32, info: Info) -> TcHeader {
@@ -86,6 +95,43 @@ impl<'a> FilterRequest<'a> {
         Self { hook, info: Info::default(), handle: 0, chain: None, options: None, estimator: None }
     }
 
+    /// Says its priority, called pref as well; lower runs first.
+    #[must_use]
+    pub fn prio(mut self, prio: u16) -> Self {
+        self.info.prio = prio;
+        self
+    }
+
+    /// Says the protocol of the packets that it sees.
+    #[must_use]
+    pub fn protocol(mut self, protocol: Protocol) -> Self {
+        self.info.protocol = protocol;
+        self
+    }
+
+    /// Says its handle, whose meaning is the kind's.
+    #[must_use]
+    pub fn handle(self, handle: u32) -> Self {
+        Self { handle, ..self }
+    }
+
+    /// Says its chain.
+    #[must_use]
+    pub fn chain(self, chain: u32) -> Self {
+        Self { chain: Some(chain), ..self }
+    }
+
+    /// Says its kind and its options.
+    pub fn with<K: Filter + 'a>(self, kind: &K) -> Result<Self, EncodeError> {
+        Ok(Self { options: Some(Options::of(kind)?), ..self })
+    }
+
+    /// Says its kind and no options, which is enough to get or to delete it.
+    #[must_use]
+    pub fn of_kind(self, kind: impl Into<String>) -> Self {
+        Self { options: Some(Options::bare(kind)), ..self }
+    }
+
     /// The message that does `verb`.
     pub fn encode(&self, verb: Verb) -> Result<Request<'a>, EncodeError> {
         let message_type = verb.pick(MessageType::NEW_FILTER, MessageType::DEL_FILTER);
@@ -94,7 +140,7 @@ impl<'a> FilterRequest<'a> {
 
     /// The message that asks for one filter.
     pub fn get(&self) -> Result<Request<'a>, EncodeError> {
-        self.message(MessageType::GET_FILTER, flags::REQUEST | flags::ECHO)
+        self.message(MessageType::GET_FILTER, GET)
     }
 
     fn message(&self, message_type: MessageType, flags: u16) -> Result<Request<'a>, EncodeError> {
@@ -144,6 +190,11 @@ pub struct ChainRequest<'a> {
 }
 
 impl<'a> ChainRequest<'a> {
+    /// A chain at `hook`, without a template.
+    pub fn new(hook: Hook, chain: u32) -> Self {
+        Self { hook, info: Info::default(), chain: Some(chain), template: None }
+    }
+
     /// The message that does `verb`.
     pub fn encode(&self, verb: Verb) -> Result<Request<'a>, EncodeError> {
         let message_type = verb.pick(MessageType::NEW_CHAIN, MessageType::DEL_CHAIN);
@@ -152,7 +203,7 @@ impl<'a> ChainRequest<'a> {
 
     /// The message that asks for one chain.
     pub fn get(&self) -> Result<Request<'a>, EncodeError> {
-        self.message(MessageType::GET_CHAIN, flags::REQUEST | flags::ECHO)
+        self.message(MessageType::GET_CHAIN, GET)
     }
 
     fn message(&self, message_type: MessageType, flags: u16) -> Result<Request<'a>, EncodeError> {

@@ -8,7 +8,9 @@ mod class;
 mod extack;
 mod filter;
 mod header;
+mod object;
 mod qdisc;
+mod reply;
 mod request;
 mod stats;
 pub mod tca;
@@ -20,7 +22,13 @@ pub use class::ClassRequest;
 pub use extack::{ExtAck, Policy, Status, attribute_path};
 pub use filter::{ChainRequest, FilterRequest, Hook, Info};
 pub use header::{NetlinkHeader, NetlinkMessages, TcHeader};
+pub use object::{
+    ActionList, ChainList, ClassList, FilterList, ListRequest, ObjectRequest, QdiscList,
+};
 pub use qdisc::QdiscRequest;
+pub use reply::{
+    ActionReply, AnyReply, ChainReply, Change, ClassReply, FilterReply, QdiscReply, Reply,
+};
 pub use request::Request;
 pub use stats::{BasicStats, QueueStats, RateEstimate, Stats};
 pub use verb::{MessageType, Verb, flags};

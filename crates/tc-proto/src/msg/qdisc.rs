@@ -1,9 +1,10 @@
 //! Requests about qdiscs.
 
 use super::attrs::CommonAttrs;
+use super::object::GET;
 use super::{MessageType, Request, TcHeader, Verb, flags, tca};
 use crate::error::EncodeError;
-use crate::kind::Options;
+use crate::kind::{Options, Qdisc};
 use crate::units::{Estimator, Handle, SizeTable};
 use crate::wire::AttrWriter;
 
@@ -49,10 +50,51 @@ impl<'a> QdiscRequest<'a> {
         }
     }
 
+    /// The qdisc at the root of a device, through which everything leaves.
+    pub fn root(ifindex: i32) -> Self {
+        Self::at(ifindex, Handle::ROOT)
+    }
+
+    /// The qdisc at `parent`: [`Handle::ROOT`], [`Handle::INGRESS`] or a class.
+    pub fn at(ifindex: i32, parent: Handle) -> Self {
+        Self { ifindex, parent, ..Self::default() }
+    }
+
+    /// Says its handle, whose minor number is 0.
+    #[must_use]
+    pub fn handle(self, handle: Handle) -> Self {
+        Self { handle, ..self }
+    }
+
+    /// Says its kind and its options.
+    ///
+    /// ```
+    /// use tc_proto::{Handle, msg::QdiscRequest, qdisc::Pfifo};
+    /// // tc qdisc ... dev lo root handle 1: pfifo limit 100
+    /// let fifo = Pfifo { limit_pkts: Some(100) };
+    /// let request = QdiscRequest::root(1).handle(Handle::new(1, 0)).with(&fifo)?;
+    /// # Ok::<(), tc_proto::EncodeError>(())
+    /// ```
+    pub fn with<K: Qdisc + 'a>(self, kind: &K) -> Result<Self, EncodeError> {
+        Ok(Self { options: Some(Options::of(kind)?), ..self })
+    }
+
     /// The message that does `verb`.
     pub fn encode(&self, verb: Verb) -> Result<Request<'a>, EncodeError> {
         let message_type = verb.pick(MessageType::NEW_QDISC, MessageType::DEL_QDISC);
-        Request::new(message_type, verb.qdisc_flags(), |buf| {
+        self.message(message_type, verb.qdisc_flags())
+    }
+
+    /// The message that asks for the qdisc at `parent`, whatever it is, or for the one of this
+    /// handle when no `parent` is said.
+    pub fn get(&self) -> Result<Request<'a>, EncodeError> {
+        let handle = if self.parent == Handle::UNSPEC { self.handle } else { Handle::UNSPEC };
+        let bare = QdiscRequest { handle, ..Self::at(self.ifindex, self.parent) };
+        bare.message(MessageType::GET_QDISC, GET)
+    }
+
+    fn message(&self, message_type: MessageType, flags: u16) -> Result<Request<'a>, EncodeError> {
+        Request::new(message_type, flags, |buf| {
             TcHeader {
                 ifindex: self.ifindex,
                 handle: self.handle,

@@ -148,6 +148,23 @@ pub struct HtbClass {
 }
 
 impl HtbClass {
+    /// A class of these rates, each with a burst of one full Ethernet frame, as tc makes it of
+    /// `rate RATE ceil CEIL`.
+    ///
+    /// ```
+    /// use tc_proto::{qdisc::HtbClass, units::Rate};
+    /// let class = HtbClass::with_rates(Rate(1_250_000), Rate(12_500_000)); // bytes/s
+    /// assert_eq!(class.ceil(), Rate(12_500_000));
+    /// ```
+    pub fn with_rates(rate: Rate, ceil: Rate) -> Self {
+        const FRAME: u32 = 1600;
+        let psched = Psched::CURRENT;
+        let mut class = Self::default();
+        class.set_rate(RateSpec::new(rate, FRAME), rate, Size(FRAME.into()), &psched);
+        class.set_ceil(RateSpec::new(ceil, FRAME), ceil, Size(FRAME.into()), &psched);
+        class
+    }
+
     /// Sets rate and burst: the structure's rate, the one of 64 bits if needed, ticks and table.
     /// `spec` says cell, overhead, smallest packet and link layer.
     pub fn set_rate(&mut self, spec: RateSpec, rate: Rate, burst: Size, psched: &Psched) {

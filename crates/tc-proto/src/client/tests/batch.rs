@@ -143,7 +143,7 @@ fn other_requests_may_go_in_between() {
     let mut seen = vec![];
     let mut pipeline = Pipeline::new();
     pipeline.push(&mut client, &change(), |number, outcome| seen.push((number, outcome.is_ok())));
-    client.get(&request(1, b"")).unwrap();
+    client.ask(&request(1, b"")).unwrap();
     pipeline.push(&mut client, &change(), |number, outcome| seen.push((number, outcome.is_ok())));
     assert_eq!(pipeline.pending(), 2);
     pipeline.flush(&mut client, |number, outcome| seen.push((number, outcome.is_ok())));

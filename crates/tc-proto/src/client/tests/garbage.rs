@@ -33,7 +33,7 @@ proptest! {
     #[test]
     fn requests_end(answer in vec(step(), 0..6), flags in any::<u16>()) {
         let _ = client([answer.clone()]).request(&request(flags, b""));
-        let _ = client([answer.clone()]).get(&request(flags, b""));
+        let _ = client([answer.clone()]).ask(&request(flags, b""));
         let _ = client([answer.clone()]).link_index("lo");
         let _ = client([answer]).link_names(&[1, 2]);
     }

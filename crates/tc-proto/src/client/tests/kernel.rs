@@ -4,10 +4,10 @@ use super::*;
 use crate::client::{Expect, Monitor, Window};
 use crate::msg::TcHeader;
 
-const LO: u32 = 1;
+const LO: i32 = 1;
 
-fn qdiscs_of(ifindex: u32) -> Request<'static> {
-    let header = TcHeader { ifindex: ifindex as i32, ..TcHeader::default() };
+fn qdiscs_of(ifindex: i32) -> Request<'static> {
+    let header = TcHeader { ifindex, ..TcHeader::default() };
     Request::new(MessageType(38), 0x301, |body| {
         header.encode(body);
         Ok(())
@@ -16,7 +16,7 @@ fn qdiscs_of(ifindex: u32) -> Request<'static> {
 }
 
 /// `RTM_GETLINK` by index.
-fn link(index: u32, flags: u16) -> Request<'static> {
+fn link(index: i32, flags: u16) -> Request<'static> {
     Request::new(MessageType(18), flags, |body| {
         body.extend_from_slice(&[0; 4]);
         body.extend_from_slice(&index.to_ne_bytes());
@@ -53,9 +53,9 @@ fn a_dump_is_whole() {
 fn a_get_with_and_without_acknowledgement() {
     let mut client = Client::open().unwrap();
     for flags in [1, 5] {
-        let answer = client.get(&link(LO, flags)).unwrap();
+        let answer = client.ask(&link(LO, flags)).unwrap();
         assert_eq!(answer.header.message_type, 16);
-        assert!(client.get(&link(0x7fff_ffff, flags)).unwrap_err().is_not_found());
+        assert!(client.ask(&link(0x7fff_ffff, flags)).unwrap_err().is_not_found());
     }
     assert_eq!(client.request(&link(LO, 5)).unwrap().echoed.len(), 1);
 }

@@ -4,6 +4,7 @@
 
 mod batch;
 mod dump;
+mod faults;
 mod garbage;
 mod kernel;
 mod link;
@@ -17,7 +18,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use super::transport::Transport;
-use super::{Client, Error};
+use super::{Client, Error, Netns};
 use crate::msg::{MessageType, Request};
 
 /// What the next attempt to receive gives.
@@ -25,6 +26,8 @@ use crate::msg::{MessageType, Request};
 enum Step {
     Datagram(Vec<u8>),
     Foreign(Vec<u8>),
+    /// The beginning of a datagram of this length.
+    Cut(Vec<u8>, usize),
     Fails(i32),
 }
 
@@ -38,6 +41,8 @@ struct Fake {
     refuses: VecDeque<i32>,
     sent: Arc<Mutex<Vec<Vec<u8>>>>,
     timeout: Option<Duration>,
+    /// What the socket that watches has heard each time that it is asked.
+    heard: Vec<Vec<Step>>,
     capped: Arc<AtomicBool>,
 }
 
@@ -55,6 +60,10 @@ impl Transport for Fake {
         let (bytes, sender) = match self.queue.pop_front() {
             Some(Datagram(bytes)) => (bytes, 0),
             Some(Foreign(bytes)) => (bytes, 4711),
+            Some(Step::Cut(bytes, len)) => {
+                buf.extend_from_slice(&bytes);
+                return Ok((len, 0));
+            }
             Some(Fails(errno)) => return Err(io::Error::from_raw_os_error(errno)),
             None => {
                 assert!(!wait || self.timeout.is_some(), "this would block for ever");
@@ -76,6 +85,13 @@ impl Transport for Fake {
     fn set_timeout(&mut self, timeout: Option<Duration>) -> io::Result<()> {
         self.timeout = timeout;
         Ok(())
+    }
+
+    fn watch(&mut self, _: Option<&Netns>, _: &[u32]) -> Result<Box<dyn Transport>, Error> {
+        let nothing = || vec![Fails(libc::EAGAIN)];
+        let heard = std::mem::take(&mut self.heard).into_iter();
+        let queue = heard.flat_map(|steps| steps.into_iter().chain(nothing())).collect();
+        Ok(Box::new(Fake { queue, ..Fake::default() }))
     }
 }
 

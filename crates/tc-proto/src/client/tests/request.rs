@@ -136,7 +136,7 @@ fn an_answer_longer_than_the_buffer_is_an_error_for_a_change() {
 fn a_get_asks_again_with_more_room() {
     let long = |sequence| Datagram(message(44, 0, sequence, &vec![7; 200_000]));
     let mut client = client([vec![long(1)], vec![long(2)]]);
-    let Message { header, body } = client.get(&request(1, b"")).unwrap();
+    let Message { header, body } = client.ask(&request(1, b"")).unwrap();
     assert_eq!((header.message_type, header.sequence), (44, 2));
     assert_eq!(body, vec![7; 200_000]);
 }
@@ -150,11 +150,11 @@ fn a_get_ends_with_its_message() {
         vec![Datagram(ack(0, 4))],
         vec![],
     ]);
-    assert_eq!(client.get(&request(9, b"")).unwrap().body, b"body");
-    assert!(client.get(&request(9, b"")).unwrap_err().is_not_found());
-    assert_eq!(client.get(&request(5, b"")).unwrap().body, b"body");
-    assert_no_answer(client.get(&request(5, b"")));
-    assert_no_answer(client.get(&request(9, b"")));
+    assert_eq!(client.ask(&request(9, b"")).unwrap().body, b"body");
+    assert!(client.ask(&request(9, b"")).unwrap_err().is_not_found());
+    assert_eq!(client.ask(&request(5, b"")).unwrap().body, b"body");
+    assert_no_answer(client.ask(&request(5, b"")));
+    assert_no_answer(client.ask(&request(9, b"")));
 }
 
 /// `tc qdisc add dev lo root nosuch` with capped acknowledgements, Linux 6.18.
@@ -187,7 +187,7 @@ fn a_refusal_has_number_type_and_explanation() {
     let mut client = client([vec![Datagram(hex(NO_SUCH_KIND))]]);
     client.sequence = 10;
     let error = client.request(&change()).unwrap_err();
-    assert!(error.is_not_found() && !error.is_exists() && !error.is_permission());
+    assert!(error.is_unsupported() && !error.is_not_found() && !error.is_exists());
     let kernel = error.kernel().unwrap();
     assert_eq!((kernel.errno, kernel.message_type), (2, 36));
     assert_eq!(kernel.message(), Some("Specified qdisc kind is unknown"));
@@ -230,6 +230,8 @@ fn a_warning_rides_on_success() {
 fn classes_of_errors() {
     let error = |errno| client([vec![Datagram(ack(errno, 1))]]).request(&change()).unwrap_err();
     assert!(error(libc::ENODEV).is_not_found());
+    assert!(error(libc::ENOENT).is_not_found() && !error(libc::ENOENT).is_unsupported());
+    assert!(!error(libc::EINVAL).is_not_found());
     assert!(error(libc::EEXIST).is_exists());
     assert!(error(libc::EPERM).is_permission());
     assert!(error(libc::EACCES).is_permission());

@@ -1,0 +1,231 @@
+//! A kernel that answers right over a socket that does not: every outcome is an error or the right
+//! answer, and never that of another request.
+
+use proptest::collection::vec;
+use proptest::prelude::*;
+
+use super::*;
+use crate::Handle;
+use crate::client::Monitor;
+use crate::msg::{AnyReply, Change, QdiscList, TcHeader};
+
+/// What becomes of one datagram on its way.
+#[derive(Clone, Copy, Debug)]
+enum Fault {
+    None,
+    /// It comes late, after the one behind it.
+    Late,
+    Twice,
+    /// Dropped, which the socket tells.
+    Dropped,
+    /// Cut to this many of 256 parts, which the socket tells.
+    Cut(u8),
+    /// It claims to be of a length that it cannot have. Other spoilt fields would make it an answer
+    /// like any other.
+    Spoilt(u32),
+    /// A signal comes first.
+    Interrupted,
+    /// Another process sends something of the same number first.
+    Foreign,
+    /// An answer to an older request comes first.
+    Stale,
+    /// The socket breaks.
+    Broken,
+}
+
+fn fault() -> impl Strategy<Value = Fault> {
+    prop_oneof![
+        8 => Just(Fault::None),
+        1 => Just(Fault::Late),
+        1 => Just(Fault::Twice),
+        1 => Just(Fault::Dropped),
+        1 => any::<u8>().prop_map(Fault::Cut),
+        1 => prop_oneof![0..16_u32, 10_000..=u32::MAX].prop_map(Fault::Spoilt),
+        1 => Just(Fault::Interrupted),
+        1 => Just(Fault::Foreign),
+        1 => Just(Fault::Stale),
+        1 => Just(Fault::Broken),
+    ]
+}
+
+/// Parts of a list and notifications come in order and once: nothing in them could tell otherwise.
+fn in_order() -> impl Strategy<Value = Fault> {
+    fault().prop_map(|fault| match fault {
+        Fault::Late | Fault::Twice => Fault::None,
+        other => other,
+    })
+}
+
+/// The steps by which `datagrams` arrive.
+fn arrive(datagrams: Vec<Vec<u8>>, faults: &[Fault]) -> Vec<Step> {
+    let mut steps = vec![];
+    let mut late = None;
+    let all = faults.iter().copied().chain(std::iter::repeat(Fault::None));
+    for (datagram, fault) in datagrams.into_iter().zip(all) {
+        let before = late.take();
+        match fault {
+            Fault::None => steps.push(Datagram(datagram)),
+            Fault::Late => late = Some(datagram),
+            Fault::Twice => steps.extend([Datagram(datagram.clone()), Datagram(datagram)]),
+            Fault::Dropped => steps.push(Fails(libc::ENOBUFS)),
+            Fault::Cut(part) => {
+                let kept = datagram.len() * usize::from(part) / 256;
+                steps.push(Step::Cut(datagram[..kept].to_vec(), datagram.len()));
+            }
+            Fault::Spoilt(len) => {
+                let mut datagram = datagram;
+                datagram[..4].copy_from_slice(&len.to_ne_bytes());
+                steps.push(Datagram(datagram));
+            }
+            Fault::Interrupted => steps.extend([Fails(libc::EINTR), Datagram(datagram)]),
+            Fault::Foreign => {
+                let mut other = datagram.clone();
+                other[16..].fill(0x5a);
+                steps.extend([Foreign(other), Datagram(datagram)]);
+            }
+            Fault::Stale => {
+                let mut other = ack(99, u32::MAX);
+                other[16..].fill(0x5a);
+                steps.extend([Datagram(other), Datagram(datagram)]);
+            }
+            Fault::Broken => steps.push(Fails(libc::ENOTCONN)),
+        }
+        steps.extend(before.map(Datagram));
+    }
+    steps.extend(late.map(Datagram));
+    steps
+}
+
+/// `RTM_NEWQDISC` as an answer, about the qdisc of this handle.
+fn qdisc(sequence: u32, handle: u32) -> Vec<u8> {
+    let mut body = vec![];
+    TcHeader { ifindex: 2, handle: Handle(handle), ..TcHeader::default() }.encode(&mut body);
+    message(36, 2, sequence, &body)
+}
+
+proptest! {
+    #[test]
+    fn each_request_gets_its_own_answer_or_an_error(
+        errnos in vec(prop_oneof![Just(0), 1..130_i32], 1..12),
+        faults in vec(fault(), 0..12),
+    ) {
+        let answers = (1..).zip(&errnos).map(|(sequence, errno)| ack(*errno, sequence)).collect();
+        let mut client = client([arrive(answers, &faults)]);
+        let mut outcomes = vec![];
+        client.batch(errnos.iter().map(|_| change()), |_, outcome| outcomes.push(outcome));
+        prop_assert_eq!(outcomes.len(), errnos.len());
+        for (outcome, errno) in outcomes.iter().zip(errnos) {
+            match outcome {
+                Ok(_) => prop_assert_eq!(errno, 0),
+                Err(Error::Kernel(e)) => prop_assert_eq!(e.errno, errno),
+                Err(Error::Io { .. } | Error::Decode(_) | Error::Lost | Error::NoAnswer) => {}
+                Err(Error::Truncated { need, have }) => prop_assert!(need > have),
+                Err(e) => prop_assert!(false, "{e:?}"),
+            }
+        }
+        if faults.iter().all(|fault| matches!(fault,
+            Fault::None | Fault::Late | Fault::Twice | Fault::Interrupted | Fault::Foreign | Fault::Stale))
+        {
+            prop_assert!(outcomes.iter().all(|o| matches!(o, Ok(_) | Err(Error::Kernel(_)))));
+        }
+    }
+
+    #[test]
+    fn one_request_after_another_gets_its_own_answer_or_an_error(
+        errnos in vec(prop_oneof![Just(0), 1..130_i32], 1..8),
+        faults in vec(vec(fault(), 0..2), 8),
+    ) {
+        let steps = (1..).zip(&errnos).zip(&faults);
+        let steps = steps.map(|((sequence, errno), faults)| arrive(vec![ack(*errno, sequence)], faults));
+        let mut client = client(steps);
+        for errno in errnos {
+            match client.request(&change()) {
+                Ok(_) => prop_assert_eq!(errno, 0),
+                Err(Error::Kernel(e)) => prop_assert_eq!(e.errno, errno),
+                Err(_) => {}
+            }
+        }
+    }
+
+    #[test]
+    fn a_list_is_whole_or_an_error(
+        parts in vec(vec(1..1000_u32, 0..4), 0..5),
+        attempts in vec(vec(in_order(), 0..6), 1..12),
+    ) {
+        let answer = |sequence| {
+            let parts = parts.iter().filter(|part| !part.is_empty());
+            let parts = parts.map(move |part| part.iter().flat_map(|h| qdisc(sequence, *h)).collect());
+            parts.chain([done(0, 0, sequence)]).collect::<Vec<Vec<u8>>>()
+        };
+        let steps = (1..).zip(&attempts).map(|(sequence, faults)| arrive(answer(sequence), faults));
+        let steps: Vec<_> = steps.chain((attempts.len() as u32 + 1..20).map(|n| arrive(answer(n), &[]))).collect();
+        let mut client = client(steps);
+        if let Ok(list) = client.list(&QdiscList::on(2)) {
+            let found: Vec<_> = list.iter().map(|qdisc| qdisc.handle().0).collect();
+            prop_assert_eq!(found, parts.concat());
+        }
+    }
+
+    #[test]
+    fn notifications_come_in_order_or_are_said_to_be_lost(
+        handles in vec(1..1000_u32, 0..12),
+        faults in vec(in_order(), 0..12),
+    ) {
+        let steps = arrive(handles.iter().map(|handle| qdisc(0, *handle)).collect(), &faults);
+        let mut monitor = Monitor::over(Box::new(Fake { queue: steps.into(), ..Fake::default() }));
+        let (mut seen, mut gaps) = (vec![], false);
+        loop {
+            match monitor.changes(Duration::ZERO).next() {
+                None => break,
+                Some(Ok(Change::New(AnyReply::Qdisc(qdisc)))) => seen.push(qdisc.handle().0),
+                Some(Ok(Change::Lost) | Err(_)) => gaps = true,
+                other => prop_assert!(false, "{other:?}"),
+            }
+        }
+        let mut rest = handles.iter();
+        prop_assert!(seen.iter().all(|handle| rest.any(|h| h == handle)), "{seen:?}");
+        prop_assert!(gaps || seen == handles, "{seen:?}");
+    }
+}
+
+/// A list of two qdiscs, time after time, beside which `heard` comes.
+fn listed_while(heard: Vec<Vec<Step>>) -> (Result<Vec<u32>, Error>, usize) {
+    let answer = |n| vec![Datagram([qdisc(n, 1), qdisc(n, 2)].concat()), Datagram(done(0, 0, n))];
+    let fake = Fake { answers: (1..40).map(answer).collect(), heard, ..Fake::default() };
+    let sent = Arc::clone(&fake.sent);
+    let listed = Client::over(Box::new(fake)).list(&QdiscList::on(2));
+    let listed = listed.map(|list| list.iter().map(|qdisc| qdisc.handle().0).collect());
+    let sent = sent.lock().unwrap().len();
+    (listed, sent)
+}
+
+#[test]
+fn a_list_that_changed_is_read_anew() {
+    let calm = || vec![];
+    for change in [
+        Datagram(qdisc(0, 7)),
+        Fails(libc::ENOBUFS),
+        Datagram(message(4, 0, 0, b"")),
+        Datagram(vec![0xff; 16]),
+        Step::Cut(qdisc(0, 7), 70_000),
+    ] {
+        let (listed, sent) = listed_while(vec![vec![change.clone()], vec![change], calm()]);
+        assert_eq!((listed.unwrap(), sent), (vec![1, 2], 3));
+    }
+}
+
+#[test]
+fn what_others_change_elsewhere_does_not_count() {
+    let mut body = vec![];
+    TcHeader { ifindex: 3, ..TcHeader::default() }.encode(&mut body);
+    let elsewhere = Datagram(message(36, 0, 0, &body));
+    let (listed, sent) = listed_while(vec![vec![elsewhere]]);
+    assert_eq!((listed.unwrap(), sent), (vec![1, 2], 1));
+}
+
+#[test]
+fn a_list_that_never_rests_is_an_error() {
+    let (listed, sent) = listed_while(vec![vec![Datagram(qdisc(0, 7))]; 40]);
+    assert!(matches!(listed, Err(Error::Changing)), "{listed:?}");
+    assert_eq!(sent, 17);
+}

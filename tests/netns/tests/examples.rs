@@ -1,0 +1,165 @@
+//! The examples of tc-proto do what they say.
+#![expect(clippy::expect_used, clippy::panic, reason = "tests fail by panicking")]
+
+use std::path::Path;
+use std::time::Duration;
+
+use netns_tests::{Ns, isolated, object, skip_for_kernel};
+use tc_proto::client::{Client, Error, Monitor, Netns};
+use tc_proto::msg::{FilterList, Hook};
+use tc_proto::units::Rate;
+
+#[expect(dead_code, unreachable_pub, reason = "an example is a program of its own")]
+#[path = "../../../crates/tc-proto/examples/attach.rs"]
+mod attach;
+#[expect(dead_code, unreachable_pub, reason = "an example is a program of its own")]
+#[path = "../../../crates/tc-proto/examples/exporter.rs"]
+mod exporter;
+#[expect(dead_code, unreachable_pub, reason = "an example is a program of its own")]
+#[path = "../../../crates/tc-proto/examples/mirror.rs"]
+mod mirror;
+#[expect(dead_code, unreachable_pub, reason = "an example is a program of its own")]
+#[path = "../../../crates/tc-proto/examples/shape.rs"]
+mod shape;
+#[expect(dead_code, unreachable_pub, reason = "an example is a program of its own")]
+#[path = "../../../crates/tc-proto/examples/watch.rs"]
+mod watch;
+
+/// Skips where the kernel lacks something.
+fn possible<T>(done: Result<T, Error>) -> T {
+    match done {
+        Err(e) if e.is_unsupported() => skip_for_kernel(&e.to_string()),
+        other => other.unwrap_or_else(|e| panic!("{e}")),
+    }
+}
+
+/// A container with `eth0`, joined to the host's `veth`.
+fn container(ns: &Ns) -> (Ns, Netns) {
+    let web = ns.host("web");
+    ns.join("veth", "10.0.0.1/24", &web, "eth0", "10.0.0.2/24");
+    (web, Netns::named("web").expect("it was just made"))
+}
+
+#[test]
+fn attach_and_detach() {
+    isolated(|ns| {
+        ns.need_bpf();
+        let (web, netns) = container(ns);
+        let objects = ["drop-icmp", "drop-tcp"].map(|name| Path::new("/run").join(object(name)));
+        let [icmp, tcp] = &objects;
+        let listed = || {
+            let mut client = Client::open_in(&netns).expect("a socket");
+            let eth0 = client.link_index("eth0").expect("the device");
+            let list = client.list(&FilterList::at(Hook::ingress(eth0))).expect("a list");
+            list.iter().map(|filter| (filter.prio(), filter.handle())).collect::<Vec<_>>()
+        };
+        assert!(!attach::detach(&netns, "eth0").expect("nothing to do"));
+        assert!(ns.ping("10.0.0.2"));
+        assert!(attach::attach(&netns, "eth0", icmp, "ingress").expect("attached"));
+        assert!(!ns.ping("10.0.0.2"), "the program drops it");
+        assert!(!attach::attach(&netns, "eth0", icmp, "ingress").expect("attached still"));
+        assert_eq!(listed(), [(1, 1)]);
+        assert!(attach::attach(&netns, "eth0", tcp, "ingress").expect("another one"));
+        assert!(ns.ping("10.0.0.2"), "it is in the place of the first");
+        assert_eq!(listed(), [(1, 1)]);
+        assert!(attach::detach(&netns, "eth0").expect("detached"));
+        assert!(!attach::detach(&netns, "eth0").expect("detached before"));
+        assert_eq!(listed(), []);
+        web.rtc(&["filter", "show", "dev", "eth0", "ingress"]).ok();
+        let error = attach::attach(&netns, "eth0", icmp, "egress").expect_err("no such section");
+        assert!(error.to_string().contains("egress"), "{error}");
+    });
+}
+
+#[test]
+fn shaping() {
+    isolated(|ns| {
+        ns.need_qdisc("htb");
+        ns.need_qdisc("fq_codel");
+        let (web, _) = container(ns);
+        if ns.program("ip", &["link", "add", "ifb0", "up", "type", "ifb"]).status != 0 {
+            skip_for_kernel("this kernel has no ifb");
+        }
+        let mut client = Client::open().expect("a socket");
+        let mut shape = |rate| possible(shape::shape(&mut client, "veth", "ifb0", Rate(rate)));
+        assert!(shape(1_250_000));
+        assert!(!shape(1_250_000), "it is so already");
+        assert!(ns.ping("10.0.0.2") && web.ping("10.0.0.1"));
+        for dev in ["veth", "ifb0"] {
+            let scraped =
+                exporter::scrape(&mut Client::open().expect("a socket"), dev).expect("a text");
+            let line = format!(
+                "tc_class_sent_packets_total{{device=\"{dev}\",kind=\"htb\",class=\"1:10\"}} "
+            );
+            let packets = scraped.lines().find_map(|l| l.strip_prefix(&line)).expect("the class");
+            assert!(packets.parse::<u64>().expect("a number") >= 2, "{scraped}");
+        }
+        assert!(shape(2_500_000), "another rate");
+        ns.rtc(&["class", "show", "dev", "veth"]).shows("rate 20Mbit ceil 20Mbit");
+        assert!(ns.ping("10.0.0.2"));
+    });
+}
+
+#[test]
+fn mirroring() {
+    isolated(|ns| {
+        let (_web, _) = container(ns);
+        ns.link("sniff");
+        let mut client = Client::open().expect("a socket");
+        let received = || {
+            let text = std::fs::read_to_string("/sys/class/net/sniff_/statistics/rx_packets");
+            text.expect("a counter").trim().parse::<u64>().expect("a number")
+        };
+        for _ in 0..2 {
+            possible(mirror::mirror(&mut client, "veth", "sniff"));
+        }
+        let before = received();
+        assert!(ns.ping("10.0.0.2"));
+        assert!(received() >= before + 2, "request and reply");
+        for _ in 0..2 {
+            mirror::stop(&mut client, "veth").expect("stopped");
+        }
+        let before = received();
+        assert!(ns.ping("10.0.0.2"));
+        assert_eq!(received(), before);
+    });
+}
+
+#[test]
+fn watching() {
+    isolated(|ns| {
+        ns.need_bpf();
+        ns.link("eth0");
+        let mut monitor = Monitor::open(&[Monitor::TC]).expect("a subscription");
+        for line in [
+            "qdisc add dev eth0 clsact",
+            "filter add dev eth0 ingress pref 9 bpf bytecode 1,6\u{a0}0\u{a0}0\u{a0}0",
+            "filter del dev eth0 ingress pref 9",
+            "qdisc add dev eth0 root handle 1: htb",
+            "class add dev eth0 classid 1:5 htb rate 1mbit",
+            "qdisc del dev eth0 clsact",
+        ] {
+            let words = line.split(' ').map(|word| word.replace('\u{a0}', " "));
+            let words: Vec<String> = words.collect();
+            ns.rtc(&words.iter().map(String::as_str).collect::<Vec<_>>()).ok();
+        }
+        let mut lines = Vec::new();
+        let tell = |line| {
+            lines.push(line);
+            Ok(())
+        };
+        watch::watch(&mut monitor, Duration::from_millis(100), tell).expect("it ends");
+        let eth0 = Client::open().and_then(|mut c| c.link_index("eth0")).expect("the device");
+        let on = |line: &str| format!("{line} on device {eth0}");
+        let expected = [
+            on("new qdisc clsact ffff:"),
+            on("new filter bpf pref 9"),
+            on("deleted filter bpf pref 9"),
+            on("new qdisc htb 1:"),
+            on("new class htb 1:5"),
+            on("deleted qdisc clsact ffff:"),
+        ];
+        let mut seen = lines.iter().filter(|line| !line.contains("chain"));
+        assert!(expected.iter().all(|line| seen.any(|l| l == line)), "{lines:#?}");
+    });
+}
