@@ -23,6 +23,7 @@ pub const KINDS: &[Check] = &[
     row::<Clsact>(),
     row::<action::Connmark>(),
     row::<action::Csum>(),
+    row::<action::Ctinfo>(),
     row::<Drr>(),
     row::<FqCodel>(),
     row::<Fw>(),

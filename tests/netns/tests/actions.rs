@@ -130,7 +130,7 @@ fn since_lists_what_was_used() {
         host.compare(&["actions", "list", "action", "gact", "since", "1000000"]);
         host.compare(&["actions", "list", "action", "gact", "since", "x"]);
         host.compare(&["actions", "list", "action", "gact"]);
-        host.compare(&["actions", "get", "action", "simple", "index", "1"]);
+        host.compare_text(&["actions", "get", "action", "simple", "index", "1"]);
     });
 }
 

@@ -35,6 +35,11 @@ impl ActionKind for Skbmod {
         &["set", "swap", "mac", "ecn", "dmac", "smac", "etype", "index"]
     }
 
+    fn print_name(&self, out: &mut Out<'_>) {
+        // tc says nothing at all.
+        out.json("kind", Wire::NAME);
+    }
+
     fn parse(&self, args: &mut Args<'_>) -> Result<Box<dyn Pending>, Error> {
         let mut wire = Wire::default();
         while let Some(word) = args.word()? {
