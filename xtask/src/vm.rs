@@ -94,9 +94,10 @@ pub(crate) fn run(args: &[String]) -> Result<u8, String> {
         script.text
     );
     write(&share.dir.join("script"), &text)?;
-    let status = options.machine.run(&root, &kernel, &share.dir)?;
-    script.results.fetch(&share)?;
-    Ok(status)
+    let ended = options.machine.run(&root, &kernel, &share.dir);
+    let fetched = script.results.fetch(&share);
+    let status = ended?;
+    fetched.map(|()| status)
 }
 
 fn parse(args: &[String]) -> Result<Options, String> {

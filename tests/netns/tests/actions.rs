@@ -4,7 +4,8 @@ use netns_tests::{Ns, Twins, isolated};
 
 /// Skips the test where the kernel lacks actions.
 fn need_actions(ns: &Ns) {
-    ns.need_qdisc("prio");
+    ns.need_action("drop");
+    ns.need_action("vlan pop");
 }
 
 /// Each line is run with both tools, and both hosts must then list the same actions.

@@ -110,7 +110,7 @@ filter add dev eth0 ingress protocol all pref 3 chain 7 handle 3 fw action gact 
 filter add dev eth0 ingress pref 4 bpf obj {object} sec mycls classid 1:1
 filter add dev eth0 ingress pref 5 bpf bytecode '4,40 0 0 12,21 0 1 2054,6 0 0 4294967295,6 0 0 0' action goto chain 7
 filter add dev eth0 egress protocol ip pref 1 u32 match ip protocol 1 0xff action vlan push id 123 pipe index 1 action vlan pop index 2
-filter add dev eth0 egress protocol ip pref 2 u32 match ip protocol 6 0xff action mirred egress mirror dev lo index 1 action skbedit mark 7 priority 1:2 queue_mapping 0 index 1 action simple sdata text index 1
+filter add dev eth0 egress protocol ip pref 2 u32 match ip protocol 6 0xff action mirred egress mirror dev lo index 1 action skbedit mark 7 priority 1:2 queue_mapping 0 index 1
 "
         ));
         assert!(host.ping("10.0.0.2"));
@@ -157,6 +157,7 @@ filter add dev eth1 parent 1: protocol ip pref 10 u32 match mark 5 0xff match ip
 filter add dev eth1 parent 1: protocol ipv6 pref 11 u32 match ip6 src 2001:db8::/48 match ip6 dport 53 0xffff flowid 1:2
 filter add dev eth1 parent 1: protocol ip pref 20 handle 7/0xff fw classid 1:1 indev lo police rate 1mbit burst 10k continue
 filter add dev eth1 egress protocol ip pref 3 matchall action police rate 7mbit burst 20k conform-exceed drop/pipe index 9 action bpf obj {object} sec my-action index 1
+filter add dev eth1 ingress protocol ip pref 2 matchall action simple sdata text index 1 action mirred egress mirror dev lo index 2
 filter add dev eth1 egress protocol ip pref 4 u32 match u32 0 0 flowid 1:1 police rate 1mbit burst 10k mtu 2k pass
 "
         ));

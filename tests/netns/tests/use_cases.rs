@@ -4,6 +4,9 @@ use netns_tests::{Ns, Twins, isolated, object};
 
 /// Two equal hosts with `eth0` and `eth1`.
 fn hosts(ns: &Ns) -> Twins {
+    for action in ["drop", "mirred egress redirect dev lo", "vlan push id 123"] {
+        ns.need_action(action);
+    }
     let twins = Twins::new(ns);
     twins.each(|host| host.link("eth1"));
     twins

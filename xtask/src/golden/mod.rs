@@ -23,6 +23,7 @@ Runs the cases of tests/golden with the original tc and shows how they differ fr
   --tc PATH    the original (default: tc, by PATH)
   --root DIR   a Debian tree that holds it: tc runs there, chrooted
   --dir DIR    where the cases are (default: tests/golden)
+  --out DIR    write them there as well, as they come
   --keep       keep the scratch directory of each case and print its name
   FILTER       only cases whose name `<object>/<kind>/<case>` contains one of these words
 ";
@@ -35,6 +36,7 @@ struct Options {
     tc: Option<PathBuf>,
     root: Option<PathBuf>,
     dir: Option<PathBuf>,
+    out: Option<PathBuf>,
     filters: Vec<String>,
 }
 
@@ -66,7 +68,7 @@ pub(crate) fn run(args: &[String]) -> Result<u8, String> {
             let fits = options.filters.iter().any(|f| case.name.contains(f));
             let is_due = !(options.new && case.file.exists());
             if is_due && (fits || options.filters.is_empty()) {
-                one(&recorder, &case, options.bless, &mut tally)?;
+                one(&recorder, &case, &options, &mut tally)?;
             }
         }
     }
@@ -89,6 +91,7 @@ fn parse(args: &[String]) -> Result<Option<Options>, String> {
         match arg.as_str() {
             "--bless" => options.bless = true,
             "--new" => options.new = true,
+            "--out" => options.out = Some(value()?),
             "--keep" => options.keep = true,
             "--tc" => options.tc = Some(value()?),
             "--root" => options.root = Some(value()?),
@@ -106,7 +109,7 @@ fn parse(args: &[String]) -> Result<Option<Options>, String> {
 fn one(
     recorder: &record::Recorder,
     case: &Case,
-    bless: bool,
+    options: &Options,
     tally: &mut Tally,
 ) -> Result<(), String> {
     let new = match recorder.record(case) {
@@ -133,8 +136,13 @@ fn one(
         return Ok(());
     }
     tally.changed += 1;
-    if bless {
-        std::fs::write(&case.file, written).map_err(|e| format!("{}: {e}", case.file.display()))?;
+    if options.bless {
+        let copy = options.out.iter().map(|dir| dir.join(format!("{}.txt", case.name)));
+        for file in copy.chain([case.file.clone()]) {
+            let dir = file.parent().map_or(Ok(()), std::fs::create_dir_all);
+            dir.and_then(|()| std::fs::write(&file, &written))
+                .map_err(|e| format!("{}: {e}", file.display()))?;
+        }
         return say(&format!("{}: written\n", case.name));
     }
     say(&format!("{}: changed\n{}", case.name, diff(recorder, &case.file, &written)?))
