@@ -16,7 +16,7 @@ fn traffic(ns: &Ns) {
 #[test]
 fn classful_qdiscs_and_their_leaves() {
     isolated(|ns| {
-        for kind in ["prio", "drr", "sfq", "fq_codel"] {
+        for kind in ["prio", "sfq", "fq_codel"] {
             ns.need_qdisc(kind);
         }
         let host = ns.host("one");
@@ -36,10 +36,8 @@ qdisc add dev eth0 parent 10:2 handle 12: sfq limit 3000 flows 512 divisor 16384
 qdisc add dev eth0 parent 10:3 handle 13: bfifo limit 20000
 qdisc add dev eth0 parent 10:4 handle 14: pfifo_head_drop limit 20
 qdisc add dev eth0 parent 1:20 handle 20: fq_codel limit 1000 flows 64 quantum 300 target 5ms interval 100ms noecn drop_batch 32 memory_limit 16Mb ce_threshold 1ms
-qdisc add dev eth0 parent 1:30 handle 30: drr
-class add dev eth0 parent 30: classid 30:1 drr
-class add dev eth0 parent 30: classid 30:2 drr quantum 9k
-qdisc add dev eth0 parent 30:1 handle 31: tbf rate 1mbit burst 10k latency 400ms peakrate 2mbit mtu 1600
+qdisc add dev eth0 parent 1:30 handle 30: prio
+qdisc add dev eth0 parent 30:1 handle 31: tbf rate 1mbit burst 10k latency 400ms
 qdisc add dev eth0 parent 30:2 handle 32: fq_codel
 qdisc add dev eth0 parent 1:40 handle 40: tbf rate 12mbit burst 9k limit 30000 mpu 64 overhead 8 linklayer atm
 qdisc add dev eth0 parent 1:50 handle 50: pfifo limit 7
@@ -54,6 +52,28 @@ filter add dev eth0 parent 30: protocol ip pref 1 u32 match u32 0 0 flowid 30:2
         host.compare(&["-iec", "class", "show", "dev", "eth0"]);
         host.compare(&["class", "show", "dev", "eth0", "parent", "1:1"]);
         host.compare(&["class", "show", "dev", "eth0", "classid", "1:20"]);
+    });
+}
+
+/// In JSON, tc leaves out what there is to say of such classes.
+#[test]
+fn classes_of_drr() {
+    isolated(|ns| {
+        ns.need_qdisc("drr");
+        let host = ns.host("one");
+        traffic(&host);
+        host.batch(
+            "\
+qdisc add dev eth0 root handle 1: drr
+class add dev eth0 parent 1: classid 1:1 drr
+class add dev eth0 parent 1: classid 1:2 drr quantum 9k
+qdisc add dev eth0 parent 1:2 handle 12: pfifo limit 7
+filter add dev eth0 parent 1: protocol ip pref 1 u32 match u32 0 0 flowid 1:2
+",
+        );
+        assert!(host.ping("10.0.0.2"));
+        host.compare_text_listings("eth0");
+        host.compare(&["qdisc", "show", "dev", "eth0"]);
     });
 }
 

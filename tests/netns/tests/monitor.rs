@@ -85,6 +85,11 @@ fn all_kinds_show_as_in_tc() {
         for kind in ["prio", "drr", "multiq", "fq_codel", "sfq"] {
             ns.need_qdisc(kind);
         }
+        for action in
+            ["nat ingress 10.0.0.1 10.0.0.2", "vlan pop", "skbedit mark 1", "simple sdata x"]
+        {
+            ns.need_action(action);
+        }
         let (rtc, tc) = (ns.rtc_path().display().to_string(), ns.tc_path().display().to_string());
         ns.link_with_queues("eth0", 4);
         ns.link("eth1");
@@ -128,7 +133,9 @@ actions add action drop index 41 action pass random netrand drop 3 index 42 cook
 actions replace action pass index 41
 actions delete action gact index 41
 actions add action bpf obj use-cases.o sec my-action index 1
-actions flush action gact
+actions add action nat ingress 10.0.0.1 10.0.0.2 index 1 action nat egress 10.0.0.0/8 10.1.0.0 index 2
+actions flush action nat
+actions delete action gact index 42
 actions flush action bpf
 ",
         );
