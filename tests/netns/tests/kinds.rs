@@ -48,7 +48,7 @@ filter add dev eth0 parent 30: protocol ip pref 1 u32 match u32 0 0 flowid 30:2
         assert!(host.ping("10.0.0.2"));
         host.rtc(&["-s", "class", "show", "dev", "eth0", "classid", "1:30"]).shows(" 1 pkt ");
         host.compare_listings("eth0");
-        host.compare(&["-g", "class", "show", "dev", "eth0"]);
+        host.compare_text(&["-g", "class", "show", "dev", "eth0"]);
         host.compare(&["-iec", "class", "show", "dev", "eth0"]);
         host.compare(&["class", "show", "dev", "eth0", "parent", "1:1"]);
         host.compare(&["class", "show", "dev", "eth0", "classid", "1:20"]);
