@@ -4,17 +4,29 @@ use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::{self, IsTerminal, Read};
+use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
+use std::os::unix::fs::MetadataExt as _;
+use std::os::unix::net::UnixDatagram;
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::rc::Rc;
 
-use tc_bpf_loader::sys::Kernel;
+use tc_bpf_loader::sys::{self, Kernel};
 use tc_bpf_loader::{ObjectError, ObjectSpec};
-use tc_proto::client::{Ack, Client, Dump, Error as ClientError, Message, Monitor, Pipeline};
+use tc_proto::client::{
+    Ack, Client, Dump, Error as ClientError, IpSets, Message, Monitor, Pipeline,
+};
 use tc_proto::msg::Request;
 use tc_proto::units::Psched;
 
+use crate::ematch_map::EmatchMap;
 use crate::error::Error;
 use crate::netns;
 use crate::sysfs;
+
+/// A message, and the descriptors that came with it.
+pub type Received = (Vec<u8>, Vec<OwnedFd>);
 
 /// What commands need of the system. Parsing needs nothing of it.
 pub trait Env {
@@ -59,13 +71,47 @@ pub trait Env {
     fn ifname(&mut self, index: i32) -> String;
 
     /// The bpf(2) system call.
-    fn bpf(&mut self) -> &mut dyn tc_bpf_loader::sys::Bpf;
+    fn bpf(&mut self) -> &mut dyn sys::Bpf;
 
     /// Opens a file that a command line names: a batch, bytecode, saved messages.
     fn open(&mut self, file: &Path) -> io::Result<Box<dyn Read>>;
 
     /// What `-batch -` reads.
     fn stdin(&mut self) -> Box<dyn Read>;
+
+    /// The device and the inode of a file.
+    fn file_id(&self, _file: &Path) -> io::Result<(u64, u64)> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    /// Sends a message with descriptors to a Unix socket, or nothing if there are none. Errors come with the step that failed.
+    fn send_fds(
+        &mut self,
+        _socket: &Path,
+        _message: &[u8],
+        _fds: &[BorrowedFd<'_>],
+    ) -> Result<(), (&'static str, io::Error)> {
+        Err(("connect to", io::ErrorKind::Unsupported.into()))
+    }
+
+    /// Waits for a message with descriptors on a Unix socket made for it. Errors come with the step that failed.
+    fn receive_fds(
+        &mut self,
+        _socket: &Path,
+        _most: usize,
+    ) -> Result<Received, (&'static str, io::Error)> {
+        Err(("bind to socket", io::ErrorKind::Unsupported.into()))
+    }
+
+    /// Becomes another program, which has the descriptors. Returns only on failure.
+    fn exec(
+        &mut self,
+        _command: &[OsString],
+        _vars: &[(String, String)],
+        _fds: &[OwnedFd],
+    ) -> io::Error {
+        io::ErrorKind::Unsupported.into()
+    }
 
     /// Reads a BPF object.
     fn object(&mut self, file: &Path) -> Result<ObjectSpec, ObjectError>;
@@ -86,6 +132,21 @@ pub trait Env {
     fn link_speed(&mut self, dev: &str) -> Result<u32, Error> {
         let file = sysfs::speed_file(dev);
         sysfs::link_speed(&file, self.open(Path::new(&file)))
+    }
+
+    /// The numbers that the system gives to the kinds of ematches.
+    fn ematch_map(&mut self) -> Rc<EmatchMap> {
+        Rc::new(EmatchMap::read(&mut |file| self.open(Path::new(file))))
+    }
+
+    /// The number of an IP set; `None` when there is none of this name, or no way to know.
+    fn ip_set_index(&mut self, _name: &str) -> Option<u16> {
+        None
+    }
+
+    /// The name of an IP set.
+    fn ip_set_name(&mut self, _index: u16) -> Option<String> {
+        None
     }
 }
 
@@ -109,6 +170,8 @@ pub struct System {
     names: BTreeMap<i32, Option<String>>,
     kernel: Kernel,
     psched: Option<Psched>,
+    ematch_map: Option<Rc<EmatchMap>>,
+    ip_sets: Option<IpSets>,
 }
 
 impl System {
@@ -120,6 +183,13 @@ impl System {
         match client {
             Some(client) => Ok(client),
             none => Ok(none.insert(Client::open()?)),
+        }
+    }
+
+    fn ip_sets(&mut self) -> Option<&mut IpSets> {
+        match &mut self.ip_sets {
+            Some(sets) => Some(sets),
+            none => Some(none.insert(IpSets::open().ok()?)),
         }
     }
 }
@@ -205,7 +275,7 @@ impl Env for System {
         }
     }
 
-    fn bpf(&mut self) -> &mut dyn tc_bpf_loader::sys::Bpf {
+    fn bpf(&mut self) -> &mut dyn sys::Bpf {
         &mut self.kernel
     }
 
@@ -215,6 +285,63 @@ impl Env for System {
 
     fn stdin(&mut self) -> Box<dyn Read> {
         Box::new(io::stdin().lock())
+    }
+
+    fn file_id(&self, file: &Path) -> io::Result<(u64, u64)> {
+        std::fs::metadata(file).map(|data| (data.dev(), data.ino()))
+    }
+
+    fn send_fds(
+        &mut self,
+        socket: &Path,
+        message: &[u8],
+        fds: &[BorrowedFd<'_>],
+    ) -> Result<(), (&'static str, io::Error)> {
+        let own = UnixDatagram::unbound().map_err(|e| ("open socket for", e))?;
+        own.connect(socket).map_err(|e| ("connect to", e))?;
+        if fds.is_empty() {
+            return Ok(());
+        }
+        sys::fds::send(&own, message, fds).map_err(|e| ("send fds to", e))
+    }
+
+    fn receive_fds(
+        &mut self,
+        socket: &Path,
+        most: usize,
+    ) -> Result<Received, (&'static str, io::Error)> {
+        let bound = match UnixDatagram::bind(socket) {
+            Err(e) if e.kind() == io::ErrorKind::AddrInUse && is_abandoned(socket) => {
+                std::fs::remove_file(socket).and_then(|()| UnixDatagram::bind(socket))
+            }
+            bound => bound,
+        };
+        let bound = bound.map_err(|e| ("bind to socket", e))?;
+        let mut message = vec![0; most];
+        let received = sys::fds::receive(&bound, &mut message);
+        // It is of no use to anybody any more.
+        _ = std::fs::remove_file(socket);
+        let (length, fds) = received.map_err(|e| ("recv fds from", e))?;
+        message.truncate(length);
+        Ok((message, fds))
+    }
+
+    fn exec(
+        &mut self,
+        command: &[OsString],
+        vars: &[(String, String)],
+        fds: &[OwnedFd],
+    ) -> io::Error {
+        let [program, arguments @ ..] = command else {
+            return io::ErrorKind::InvalidInput.into();
+        };
+        for fd in fds {
+            if let Err(e) = sys::fds::keep_on_exec(fd.as_fd()) {
+                return e;
+            }
+        }
+        let vars = vars.iter().map(|(name, value)| (name, value));
+        Command::new(program).args(arguments).envs(vars).exec()
     }
 
     fn object(&mut self, file: &Path) -> Result<ObjectSpec, ObjectError> {
@@ -238,4 +365,26 @@ impl Env for System {
             }
         }
     }
+
+    fn ematch_map(&mut self) -> Rc<EmatchMap> {
+        let map = match self.ematch_map.take() {
+            Some(map) => map,
+            None => Rc::new(EmatchMap::read(&mut |file| self.open(Path::new(file)))),
+        };
+        Rc::clone(self.ematch_map.insert(map))
+    }
+
+    fn ip_set_index(&mut self, name: &str) -> Option<u16> {
+        self.ip_sets()?.index(name).ok()
+    }
+
+    fn ip_set_name(&mut self, index: u16) -> Option<String> {
+        self.ip_sets()?.name(index).ok()
+    }
+}
+
+/// Whether nobody listens on a socket of the file system any more.
+fn is_abandoned(socket: &Path) -> bool {
+    let answer = UnixDatagram::unbound().and_then(|own| own.connect(socket));
+    answer.is_err_and(|e| e.kind() == io::ErrorKind::ConnectionRefused)
 }

@@ -1,6 +1,6 @@
 //! Shows what an object holds, and with `load TYPE` whether the kernel takes its programs.
 //!
-//! `cargo run --example inspect -- FILE [load cls|act|xdp|socket]`
+//! `cargo run --example inspect -- FILE [load cls|act|xdp|socket|section]`; `section`: as the section's name says.
 #![expect(clippy::print_stdout, reason = "it is a command")]
 
 use std::error::Error;
@@ -11,12 +11,13 @@ use tc_bpf_loader::{LoadOptions, ObjectSpec, ProgType};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mut args = std::env::args().skip(1);
-    let path = args.next().ok_or("usage: inspect FILE [load cls|act|xdp|socket]")?;
+    let path = args.next().ok_or("usage: inspect FILE [load cls|act|xdp|socket|section]")?;
     let load_as = match (args.next().as_deref(), args.next().as_deref()) {
         (None, _) => None,
         (Some("load"), Some("act")) => Some(ProgType::SCHED_ACT),
         (Some("load"), Some("xdp")) => Some(ProgType::XDP),
         (Some("load"), Some("socket")) => Some(ProgType::SOCKET_FILTER),
+        (Some("load"), Some("section")) => Some(ProgType::default()),
         (Some("load"), _) => Some(ProgType::SCHED_CLS),
         (Some(word), _) => return Err(format!("what is `{word}`?").into()),
     };
@@ -34,7 +35,11 @@ fn main() -> Result<(), Box<dyn Error>> {
             (Err(e), _) => println!("  {e}"),
             (Ok(linked), None) => println!("  {} instructions in all", linked.insns.len()),
             (Ok(_), Some(prog_type)) => {
-                match program.load(&LoadOptions::new(prog_type), &mut Kernel) {
+                let by_section = LoadOptions::for_section(program.section());
+                let options = by_section
+                    .filter(|_| prog_type == ProgType::default())
+                    .unwrap_or_else(|| LoadOptions::new(prog_type));
+                match program.load(&options, &mut Kernel) {
                     Err(e) => println!("  {e}"),
                     Ok(loaded) => {
                         use std::os::fd::AsFd as _;

@@ -42,6 +42,15 @@ impl Endian {
         Some(self.u32(b.try_into().ok()?))
     }
 
+    /// Reads the eight bytes at `offset`, if they are there.
+    pub(crate) fn u64_at(self, bytes: &[u8], offset: usize) -> Option<u64> {
+        let b = bytes.get(offset..offset.checked_add(8)?)?.try_into().ok()?;
+        Some(match self {
+            Endian::Little => u64::from_le_bytes(b),
+            Endian::Big => u64::from_be_bytes(b),
+        })
+    }
+
     /// Reads the two bytes at `offset`, if they are there.
     pub(crate) fn u16_at(self, bytes: &[u8], offset: usize) -> Option<u16> {
         let b = bytes.get(offset..offset.checked_add(2)?)?;
@@ -87,6 +96,14 @@ impl Insn {
     /// In `src` of [`LD_IMM64`](Self::LD_IMM64): the constant is a map's file descriptor.
     #[doc(alias = "BPF_PSEUDO_MAP_FD")]
     pub const PSEUDO_MAP_FD: u8 = 1;
+    /// In `src` of [`LD_IMM64`](Self::LD_IMM64): the first half is the BTF id of a variable or function of the kernel, the
+    /// second a descriptor of the BTF of a module, or 0.
+    #[doc(alias = "BPF_PSEUDO_BTF_ID")]
+    pub const PSEUDO_BTF_ID: u8 = 3;
+    /// In `src` of [`LD_IMM64`](Self::LD_IMM64): the constant is a map's file descriptor, and that of the second half
+    /// an offset into its only value. Since Linux 5.2.
+    #[doc(alias = "BPF_PSEUDO_MAP_VALUE")]
+    pub const PSEUDO_MAP_VALUE: u8 = 2;
     /// In `src` of [`LD_IMM64`](Self::LD_IMM64): the constant is a subprogram, relative to the next instruction.
     #[doc(alias = "BPF_PSEUDO_FUNC")]
     pub const PSEUDO_FUNC: u8 = 4;

@@ -28,8 +28,41 @@
 //! of either byte order (the other one can be read, not loaded). Nothing in an object is believed: damage is an
 //! [`ObjectError`] that names the place, and what a program doesn't use cannot stop it.
 //!
-//! What this version does not do is refused with its reason, once a program that needs it is chosen: maps that are to be
-//! pinned or that hold maps, program arrays that the object fills, global data, kernel functions.
+//! # What the kernel provides
+//!
+//! A program may depend on the kernel's types (CO-RE), on its configuration (`__kconfig`), on its symbols and on functions
+//! of it or its modules (`__ksym`). All of that is looked up when a program is loaded that uses it; what is missing is a
+//! [`LoadError::Unresolved`], or a refusal of the verifier that names it, where the program may step around it.
+//! [`LoadOptions::btf`] takes the kernel's types from a file.
+//!
+//! # Any type of program
+//!
+//! [`LoadOptions::new`] takes the type, whatever the section is called, and [`LoadOptions::for_section`] what the name of
+//! the section says by convention:
+//!
+//! ```no_run
+//! # use tc_bpf_loader::{LoadOptions, ObjectSpec, ProgType, sys::Kernel};
+//! # fn load(object: &ObjectSpec) -> Result<(), Box<dyn std::error::Error>> {
+//! for program in object.programs() {
+//!     let options = LoadOptions::for_section(program.section())
+//!         .unwrap_or_else(|| LoadOptions::new(ProgType::SCHED_CLS));
+//!     let loaded = program.load(&options, &mut Kernel)?;
+//!     println!("{} is a program of type {}", loaded.name, options.prog_type);
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Maps and variables
+//!
+//! Only the maps that the program refers to are created, those in their slots, and those that are to be pinned.
+//! [`Loaded::maps`] has their descriptors. Programs that the object puts into a program array are loaded as well.
+//! [`Places`] says where maps are pinned; what is pinned there already is used, if it is as the object wants it, and
+//! [`PinRefused`] says what differs if it isn't. When a load fails, what it pinned, made or mounted is taken back;
+//! [`Made::undo`] does that when what comes after the load fails.
+//!
+//! Global variables are in maps called `.data`, `.rodata`, `.bss` and so on. [`ObjectSpec::set_variable`] sets one before
+//! the load.
 //!
 //! # Which program
 //!
@@ -69,8 +102,10 @@
 //! what it was asked, and fails when told to.
 #![cfg_attr(doctest, doc = include_str!("../README.md"))]
 
+mod any;
 mod btf;
 pub mod cbpf;
+mod data;
 mod elf;
 mod error;
 pub mod info;
@@ -81,20 +116,29 @@ mod map;
 pub mod pin;
 mod prog;
 mod reloc;
+mod section;
+mod sha1;
+mod slots;
 pub mod socket;
 mod spec;
 pub mod sys;
+pub mod tcx;
 
+pub use any::Error;
 pub use btf::ext::{FuncInfo, LineInfo};
+pub use data::{VarError, Variable};
 pub use error::{Listing, ObjectError};
 pub use insn::{Endian, Insn};
 pub use inspect::{RelocKind, Relocation, SectionInfo};
 pub use load::{
-    LoadError, LoadOptions, Loaded, LogMode, MapRefused, ProgRefused, Unresolved, load_insns,
+    LoadError, LoadOptions, Loaded, LogMode, Made, MapRefused, PinRefused, Places, ProgRefused,
+    Unresolved, load_insns,
 };
-pub use map::{MapOrigin, MapSpec, MapType, Pinning};
+pub use map::{MapOrigin, MapSpec, MapType, Pinning, Slot, SlotTarget};
 pub use prog::ProgType;
 pub use reloc::Linked;
+pub use section::SectionType;
+pub use slots::slot as tail_call_slot;
 pub use spec::{ObjectSpec, ProgramSpec, Select};
 pub use sys::Errno;
 

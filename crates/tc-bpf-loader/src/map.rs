@@ -3,7 +3,7 @@
 use std::fmt;
 
 /// Type of a map, uapi `enum bpf_map_type`. Unknown ones are passed to the kernel as they are.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[doc(alias = "bpf_map_type")]
 pub struct MapType(pub u32);
 
@@ -43,14 +43,20 @@ map_types! {
     CPUMAP = 16, "cpumap";
     XSKMAP = 17, "xskmap";
     SOCKHASH = 18, "sockhash";
+    CGROUP_STORAGE = 19, "cgroup_storage";
+    REUSEPORT_SOCKARRAY = 20, "reuseport_sockarray";
+    PERCPU_CGROUP_STORAGE = 21, "percpu_cgroup_storage";
     QUEUE = 22, "queue";
     STACK = 23, "stack";
     SK_STORAGE = 24, "sk_storage";
     DEVMAP_HASH = 25, "devmap_hash";
     STRUCT_OPS = 26, "struct_ops";
     RINGBUF = 27, "ringbuf";
+    INODE_STORAGE = 28, "inode_storage";
+    TASK_STORAGE = 29, "task_storage";
     BLOOM_FILTER = 30, "bloom_filter";
     USER_RINGBUF = 31, "user_ringbuf";
+    CGRP_STORAGE = 32, "cgrp_storage";
     ARENA = 33, "arena";
 }
 
@@ -77,6 +83,33 @@ impl MapType {
                 | MapType::USER_RINGBUF
                 | MapType::ARENA
         )
+    }
+}
+
+impl MapType {
+    /// Whether there is a value for each CPU under a key.
+    pub fn is_per_cpu(self) -> bool {
+        matches!(
+            self,
+            MapType::PERCPU_HASH
+                | MapType::PERCPU_ARRAY
+                | MapType::LRU_PERCPU_HASH
+                | MapType::PERCPU_CGROUP_STORAGE
+        )
+    }
+
+    /// Whether its values are maps.
+    pub fn holds_maps(self) -> bool {
+        matches!(self, MapType::ARRAY_OF_MAPS | MapType::HASH_OF_MAPS)
+    }
+
+    /// Whether the values that user space writes are descriptors, of four bytes.
+    pub(crate) fn holds_fds(self) -> bool {
+        self.holds_maps()
+            || matches!(
+                self,
+                MapType::PROG_ARRAY | MapType::PERF_EVENT_ARRAY | MapType::CGROUP_ARRAY
+            )
     }
 }
 
@@ -126,6 +159,30 @@ pub enum MapOrigin {
     },
     /// BTF-defined in `.maps`.
     Btf,
+    /// A section of global variables, which are one value of this map: `.data`, `.rodata`, `.bss` and their like.
+    Data,
+}
+
+/// What the object puts into one slot of a map.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Slot {
+    /// The slot, a key of four bytes.
+    pub index: u32,
+    /// What goes there.
+    pub target: SlotTarget,
+    /// Index in the object's maps or functions.
+    pub(crate) at: usize,
+}
+
+/// A map or a program that goes into a slot, by name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SlotTarget {
+    /// A map of the object.
+    Map(String),
+    /// A function of the object.
+    Program(String),
 }
 
 /// A map as an object defines it; nothing is asked of the kernel yet.
@@ -164,6 +221,14 @@ pub struct MapSpec {
     pub value_type_id: Option<u32>,
     /// The kind of definition.
     pub origin: MapOrigin,
+    /// What the maps are like that this one holds, if it is declared in place (`values` in `.maps`).
+    pub inner: Option<Box<MapSpec>>,
+    /// What the object puts into it, by ascending index.
+    pub slots: Vec<Slot>,
+    /// Index, in the object's maps, of the one that tells what the maps are like that this one holds.
+    pub(crate) template: Option<usize>,
+    /// Where in the variable the field `values` is.
+    pub(crate) values_at: Option<u64>,
 }
 
 impl MapSpec {
@@ -185,7 +250,16 @@ impl MapSpec {
             key_type_id: None,
             value_type_id: None,
             origin,
+            inner: None,
+            slots: Vec::new(),
+            template: None,
+            values_at: None,
         }
+    }
+
+    /// Whether it is a section of global variables that programs cannot write to.
+    pub(crate) fn is_read_only_data(&self) -> bool {
+        self.origin == MapOrigin::Data && self.name.starts_with(".rodata")
     }
 }
 

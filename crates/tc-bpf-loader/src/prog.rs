@@ -2,8 +2,10 @@
 
 use std::fmt;
 
+use crate::section::SectionType;
+
 /// Type of a program, uapi `enum bpf_prog_type`. Unknown ones are passed to the kernel as they are.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[doc(alias = "bpf_prog_type")]
 pub struct ProgType(pub u32);
 
@@ -47,6 +49,9 @@ prog_types! {
     LIRC_MODE2 = 20, "lirc_mode2";
     SK_REUSEPORT = 21, "sk_reuseport";
     FLOW_DISSECTOR = 22, "flow_dissector";
+    CGROUP_SYSCTL = 23, "cgroup_sysctl";
+    RAW_TRACEPOINT_WRITABLE = 24, "raw_tracepoint_writable";
+    CGROUP_SOCKOPT = 25, "cgroup_sockopt";
     TRACING = 26, "tracing";
     STRUCT_OPS = 27, "struct_ops";
     EXT = 28, "ext";
@@ -57,22 +62,10 @@ prog_types! {
 }
 
 impl ProgType {
-    /// The type that a section's name stands for by convention, of those that matter to traffic control; `None` for
-    /// other names, such as `ingress`, which say nothing.
+    /// The type that a section's name stands for by convention, [`SectionType`] tells more; `None` for other names,
+    /// such as `ingress`, which say nothing.
     pub fn from_section(section: &str) -> Option<ProgType> {
-        let name = section.strip_prefix('?').unwrap_or(section);
-        let head = name.split('/').next().unwrap_or(name);
-        Some(match head {
-            "classifier" | "tc" | "tcx" | "netkit" => ProgType::SCHED_CLS,
-            "action" => ProgType::SCHED_ACT,
-            "socket" => ProgType::SOCKET_FILTER,
-            "xdp" | "xdp.frags" => ProgType::XDP,
-            "lwt_in" => ProgType::LWT_IN,
-            "lwt_out" => ProgType::LWT_OUT,
-            "lwt_xmit" => ProgType::LWT_XMIT,
-            "lwt_seg6local" => ProgType::LWT_SEG6LOCAL,
-            _ => return None,
-        })
+        SectionType::of(section).map(|s| s.prog_type)
     }
 }
 

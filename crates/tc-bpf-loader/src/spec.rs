@@ -13,6 +13,7 @@ use crate::elf::functions::{self, Function};
 use crate::elf::{self, Elf, Place, SymbolKind, btf_maps, legacy_maps};
 use crate::error::{Fault, Listing, ObjectError};
 use crate::map::MapSpec;
+use crate::{data, slots};
 
 /// Most maps of one object; the kernel allows a program 64.
 const MAX_MAPS: usize = 1024;
@@ -29,6 +30,8 @@ pub struct ObjectSpec {
     /// Type information, or why it is unusable.
     pub(crate) btf: Option<Result<Btf, Fault>>,
     pub(crate) btf_ext: Option<Result<BtfExt, Fault>>,
+    /// Sections of global variables that were changed, by index in `maps`.
+    pub(crate) contents: BTreeMap<usize, Vec<u8>>,
     license: String,
     version: Option<u32>,
 }
@@ -39,13 +42,7 @@ pub(crate) struct MapEntry {
     pub(crate) name: String,
     pub(crate) section: u32,
     pub(crate) offset: u64,
-    pub(crate) def: Result<MapSpec, MapProblem>,
-}
-
-#[derive(Clone, Debug)]
-pub(crate) enum MapProblem {
-    Malformed(Fault),
-    Unsupported(String),
+    pub(crate) def: Result<MapSpec, Fault>,
 }
 
 /// Which program of an object is wanted.
@@ -107,13 +104,16 @@ impl ObjectSpec {
         let version = indices
             .get("version")
             .and_then(|index| elf.endian.u32_at(elf.section_bytes(*index), 0));
-        let maps = maps(&elf, btf.as_ref()).map_err(|fault| fault.in_file(name))?;
+        let mut maps = maps(&elf, btf.as_ref()).map_err(|fault| fault.in_file(name))?;
+        data::add_sections(&elf, btf.as_ref(), &mut maps);
+        slots::find(&elf, &functions, &mut maps);
         Ok(ObjectSpec {
             file: name.to_owned(),
             functions,
             maps,
             btf,
             btf_ext,
+            contents: BTreeMap::new(),
             license,
             version,
             elf,
@@ -147,10 +147,11 @@ impl ObjectSpec {
         self.all().filter(move |p| only_text || !self.in_text(p.function()))
     }
 
-    /// The maps that the object defines, or what is wrong with a definition. Maps that the chosen program does not
-    /// refer to are never created, so that a bad one among them does no harm.
+    /// The maps that the object defines and its sections of global variables, or what is wrong with a definition. Maps
+    /// that the chosen program does not refer to are never created, unless they are to be pinned, so that a bad one
+    /// among them does no harm.
     pub fn maps(&self) -> impl Iterator<Item = Result<&MapSpec, ObjectError>> {
-        self.maps.iter().map(|m| self.map_def(m, None))
+        self.maps.iter().map(|m| self.map_def(m))
     }
 
     /// Names of all sections, in file order; the nameless first one is left out.
@@ -224,20 +225,17 @@ impl ObjectSpec {
         (0..self.functions.len()).map(|index| ProgramSpec { spec: self, index })
     }
 
+    pub(crate) fn program_at(&self, index: usize) -> ProgramSpec<'_> {
+        ProgramSpec { spec: self, index }
+    }
+
     fn in_text(&self, f: &Function) -> bool {
         self.elf.section_name(f.section) == ".text"
     }
 
-    /// The definition of a map, or why `program` cannot have it.
-    pub(crate) fn map_def<'a>(
-        &self,
-        map: &'a MapEntry,
-        program: Option<&str>,
-    ) -> Result<&'a MapSpec, ObjectError> {
-        map.def.as_ref().map_err(|problem| match problem {
-            MapProblem::Malformed(fault) => fault.clone().in_file(&self.file),
-            MapProblem::Unsupported(what) => self.unsupported(program, what.clone()),
-        })
+    /// The definition of a map, or what is wrong with it.
+    pub(crate) fn map_def<'a>(&self, map: &'a MapEntry) -> Result<&'a MapSpec, ObjectError> {
+        map.def.as_ref().map_err(|fault| fault.clone().in_file(&self.file))
     }
 
     pub(crate) fn unsupported(&self, program: Option<&str>, what: String) -> ObjectError {

@@ -11,7 +11,7 @@ typedef unsigned long long u64;
 #define NUMBER(name, n) int (*name)[n]
 #define TYPE(name, type) type *name
 
-enum { MAP_HASH = 1, MAP_ARRAY = 2, MAP_PROG_ARRAY = 3, MAP_ARRAY_OF_MAPS = 12 };
+enum { MAP_HASH = 1, MAP_ARRAY = 2, MAP_PROG_ARRAY = 3, MAP_ARRAY_OF_MAPS = 12, MAP_HASH_OF_MAPS = 13 };
 
 /* The start of the kernel's struct __sk_buff. */
 struct __sk_buff {
@@ -19,8 +19,16 @@ struct __sk_buff {
 	u32 ingress_ifindex, ifindex, tc_index, cb[5], hash, tc_classid, data, data_end;
 };
 
-static void *(*map_lookup_elem)(void *map, const void *key) = (void *)1;
-static long (*map_update_elem)(void *map, const void *key, const void *value, u64 flags) = (void *)2;
-static u64 (*ktime_get_ns)(void) = (void *)5;
-static long (*tail_call)(void *ctx, void *map, u32 index) = (void *)12;
-static long (*loop)(u32 count, void *callback, void *data, u64 flags) = (void *)181;
+/* Helpers of the kernel, by number. */
+#ifdef __clang__
+#define HELPER(number, type, name, ...) static type (*const name)(__VA_ARGS__) = (void *)number
+#else
+#define HELPER(number, type, name, ...) type name(__VA_ARGS__) __attribute__((kernel_helper(number)))
+#endif
+
+HELPER(1, void *, map_lookup_elem, void *map, const void *key);
+HELPER(2, long, map_update_elem, void *map, const void *key, const void *value, u64 flags);
+HELPER(5, u64, ktime_get_ns, void);
+HELPER(6, long, trace_printk, const char *text, u32 size, ...);
+HELPER(12, long, tail_call, void *ctx, void *map, u32 index);
+HELPER(181, long, loop, u32 count, void *callback, void *data, u64 flags);

@@ -5,6 +5,9 @@ struct bpf_map_def {
 	u32 type, key_size, value_size, max_entries, map_flags, inner_map_idx, numa_node;
 };
 
+struct bpf_map_def SEC("maps") first = {
+	.type = MAP_ARRAY, .key_size = 4, .value_size = 4, .max_entries = 1,
+};
 struct bpf_map_def SEC("maps") inner = {
 	.type = MAP_HASH, .key_size = 4, .value_size = 4, .max_entries = 1,
 };

@@ -72,4 +72,13 @@ struct outer {
 	} t;
 } outer;
 
-int _keep;
+/* Functions that programs may call, and hooks. */
+#define FUNCTION(name) NOINLINE void name(void) { asm volatile("r0 = 0"); }
+FUNCTION(bpf_rcu_read_lock)
+FUNCTION(bpf_rcu_read_unlock)
+FUNCTION(tcp_connect)
+FUNCTION(bpf_lsm_bprm)
+FUNCTION(bpf_iter_task)
+typedef void (*btf_trace_sched_switch)(void *);
+btf_trace_sched_switch tracepoint;
+int bpf_prog_active;

@@ -159,6 +159,10 @@ impl Resolved for Ready {
         }
     }
 
+    fn undo(&self, env: &mut dyn Env) {
+        self.program.iter().for_each(|program| program.undo(env));
+    }
+
     fn advice(&self) -> String {
         match &self.program {
             Some(ReadyProgram::Classic(insns, notes)) => {

@@ -121,12 +121,17 @@ impl List {
 
     /// Looks up the devices and loads the programs.
     pub fn resolve(self, env: &mut dyn Env, target: &Target) -> Result<Actions, Error> {
-        let mut entries = Vec::new();
+        let mut actions = Actions { entries: Vec::new() };
         for Entry { kind, place, options, tail } in self.entries {
-            let options = options.resolve(env, target).map_err(|e| place.blame(e, self.refusal))?;
-            entries.push(Ready { kind, options, tail });
+            match options.resolve(env, target) {
+                Ok(options) => actions.entries.push(Ready { kind, options, tail }),
+                Err(e) => {
+                    actions.undo(env);
+                    return Err(place.blame(e, self.refusal));
+                }
+            }
         }
-        Ok(Actions { entries })
+        Ok(actions)
     }
 }
 
@@ -241,6 +246,11 @@ impl Actions {
     /// What the user asked to be told, for standard error.
     pub fn notes(&self) -> String {
         self.entries.iter().map(|entry| entry.options.notes()).collect()
+    }
+
+    /// Takes back what was pinned for them.
+    pub(crate) fn undo(&self, env: &mut dyn Env) {
+        self.entries.iter().for_each(|entry| entry.options.undo(env));
     }
 
     /// What is to be said once the kernel has taken them.

@@ -13,6 +13,7 @@ use super::show::{terminated, unencodable};
 use super::{Modify, Session, Step, unknown_command};
 use crate::action::{self, Actions, List};
 use crate::args::{Args, Marks, abbreviates};
+use crate::env::Env;
 use crate::error::Error;
 use crate::kinds::{self, Show, Target};
 use crate::out::Out;
@@ -65,6 +66,13 @@ impl Command {
         kinds.sort_unstable();
         kinds.dedup();
         kinds
+    }
+
+    /// Takes back what was pinned for it.
+    pub(super) fn undo(&self, env: &mut dyn Env) {
+        if let Self::Make(_, actions) = self {
+            actions.undo(env);
+        }
     }
 
     /// What is to be said once the kernel has taken them.

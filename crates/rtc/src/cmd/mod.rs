@@ -4,6 +4,7 @@ mod actions;
 mod batch;
 mod chain;
 mod class;
+mod exec;
 mod filter;
 mod help;
 mod hint;
@@ -13,6 +14,7 @@ mod object;
 mod qdisc;
 mod show;
 mod stab;
+mod tcx;
 mod tree;
 
 use std::ffi::OsString;
@@ -74,7 +76,7 @@ const OBJECTS: &[Object] = &[
     Object { name: "chain", run: chain::run },
     Object { name: "actions", run: actions::run },
     Object { name: "monitor", run: monitor::run },
-    Object { name: "exec", run: later },
+    Object { name: "exec", run: exec::run },
     Object { name: "help", run: help::run },
     // Not an object of tc; a word that is a beginning of none of those above.
     Object { name: "completions", run: help::completions },
@@ -95,14 +97,6 @@ pub(crate) fn start(words: &[OsString], session: &mut Session<'_>) -> Result<Ste
 fn unknown_object(word: &str) -> Error {
     let line = format!("Object \"{word}\" is unknown, try \"tc help\".");
     Error::invalid(line)
-}
-
-/// An object that this version does not have.
-fn later(args: &mut Args<'_>, _: &mut Session<'_>) -> Result<Step, Error> {
-    args.back();
-    let word = args.word()?.unwrap_or_default();
-    let hint = "this version of rtc has no exec; it comes later";
-    Err(unknown_object(word).hint(hint))
 }
 
 /// The index of the device of this name; 0, which is none, for an empty name.

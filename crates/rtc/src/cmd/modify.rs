@@ -75,7 +75,10 @@ impl Modify {
         outcome: Result<Ack, ClientError>,
         session: &mut Session<'_>,
     ) -> Result<(), Error> {
-        let ack = outcome.map_err(|e| self.explain(&e, session))?;
+        let ack = outcome.map_err(|e| {
+            self.undo(session);
+            self.explain(&e, session)
+        })?;
         session.complain(&self.advice());
         if let Some(warning) = ack.warning.as_ref().and_then(|w| sentence("Warning", w)) {
             session.complain(&warning);
@@ -89,6 +92,16 @@ impl Modify {
             });
         }
         Ok(())
+    }
+
+    /// Takes back what was pinned for a command that failed.
+    fn undo(&self, session: &mut Session<'_>) {
+        if let Some(options) = &self.options {
+            options.undo(session.env);
+        }
+        if let Change::Actions(command) = &self.change {
+            command.undo(session.env);
+        }
     }
 
     fn explain(&self, e: &ClientError, session: &mut Session<'_>) -> Error {

@@ -53,8 +53,16 @@ impl Acts {
     pub(super) fn resolve(self, env: &mut dyn Env, target: &Target) -> Result<ReadyActs, Error> {
         let actions = self.actions.map(|list| list.resolve(env, target)).transpose()?;
         let notes = actions.as_ref().map(Actions::notes).unwrap_or_default();
-        let police = self.police.map(|police| police.resolve_old(env)).transpose()?;
-        Ok(ReadyActs { actions, police, notes })
+        let police = self.police.map(|police| police.resolve_old(env)).transpose();
+        let mut ready = ReadyActs { actions, police: None, notes };
+        match police {
+            Ok(police) => ready.police = police,
+            Err(e) => {
+                ready.undo(env);
+                return Err(e);
+            }
+        }
+        Ok(ready)
     }
 }
 
@@ -72,6 +80,13 @@ impl ReadyActs {
     /// What the user asked to be told.
     pub(super) fn notes(&self) -> &str {
         &self.notes
+    }
+
+    /// Takes back what was pinned for them.
+    pub(super) fn undo(&self, env: &mut dyn Env) {
+        if let Some(actions) = &self.actions {
+            actions.undo(env);
+        }
     }
 
     /// Whether there are none.
@@ -130,6 +145,10 @@ impl<W: TakesActs> Resolved for Ready<W> {
 
     fn notes(&self) -> &str {
         self.acts.notes()
+    }
+
+    fn undo(&self, env: &mut dyn Env) {
+        self.acts.undo(env);
     }
 
     fn advice(&self) -> String {

@@ -166,7 +166,8 @@ impl Pending for Words {
         let ifindex = u32::try_from(target.ifindex).ok().filter(|_| in_hardware_only);
         let program =
             self.source.map(|s| source::resolve(s, &source::FILTER, ifindex, env)).transpose()?;
-        let acts = self.acts.resolve(env, target)?;
+        let acts = self.acts.resolve(env, target);
+        let acts = acts.inspect_err(|_| program.iter().for_each(|p| p.undo(env)))?;
         let mut notes = match &program {
             Some(ReadyProgram::Extended { log, .. }) => log.clone(),
             _ => String::new(),
@@ -220,6 +221,11 @@ impl Resolved for Ready {
 
     fn notes(&self) -> &str {
         &self.notes
+    }
+
+    fn undo(&self, env: &mut dyn Env) {
+        self.program.iter().for_each(|program| program.undo(env));
+        self.acts.undo(env);
     }
 
     fn advice(&self) -> String {

@@ -2,18 +2,17 @@
 //! objects turned into something that the kernel takes.
 
 use std::ffi::{OsStr, OsString};
-use std::fmt::Write as _;
 use std::io::Read as _;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 
 use tc_bpf_loader::cbpf::{self, Assembly, BytecodeError, SockFilter};
-use tc_bpf_loader::{LoadError, LoadOptions, LogMode, ObjectError, ProgType, Select};
-use tc_bpf_loader::{info, pin};
+use tc_bpf_loader::{Made, ProgType, info, pin};
 use tc_proto::client::errno_text;
 use tc_proto::filter::bpf::ClassicInsn;
 
 use super::classic;
+use super::object_source::{self, Wanted};
 use crate::args::{Args, abbreviates};
 use crate::env::Env;
 use crate::error::{Error, io_text};
@@ -21,8 +20,7 @@ use crate::kinds::cut;
 
 /// The longest name that the kernel takes (`CLS_BPF_NAME_LEN` is one more).
 const MAX_NAME: usize = 255;
-/// Lines of the verifier's log that are shown without `verbose`.
-const LOG_LINES: usize = 20;
+
 /// Where the program comes from.
 #[derive(Debug)]
 pub(crate) enum Source {
@@ -30,7 +28,7 @@ pub(crate) enum Source {
     BytecodeFile(OsString),
     Asm(Assembly),
     AsmFile(OsString),
-    Object { file: OsString, section: Option<String>, program: Option<String>, verbose: bool },
+    Object(Wanted),
     Pinned(OsString),
 }
 
@@ -43,19 +41,29 @@ pub(crate) enum ReadyProgram {
         fd: OwnedFd,
         name: String,
         log: String,
+        made: Made,
     },
+}
+
+impl ReadyProgram {
+    /// Takes back what was pinned for it.
+    pub(crate) fn undo(&self, env: &mut dyn Env) {
+        if let ReadyProgram::Extended { made, .. } = self {
+            made.undo(env.bpf());
+        }
+    }
 }
 
 /// What a program is for.
 #[derive(Debug)]
 pub(crate) struct Role {
     /// The section that is meant when none is named.
-    default_section: &'static str,
-    program_type: ProgType,
+    pub(crate) default_section: &'static str,
+    pub(crate) program_type: ProgType,
     /// What tc says last when the words or the files that they name cannot be read.
-    not_parsed: &'static str,
+    pub(crate) not_parsed: &'static str,
     /// What tc says last when the kernel or the loader refuses the program.
-    not_loaded: &'static str,
+    pub(crate) not_loaded: &'static str,
 }
 
 /// A program that classifies.
@@ -89,7 +97,7 @@ pub(crate) fn parse(word: &str, role: &Role, args: &mut Args<'_>) -> Result<Sour
     } else if word == "asm-file" {
         Source::AsmFile(args.file()?.to_owned())
     } else if abbreviates(word, "object-file") || word == "obj" {
-        parse_object(role, args)?
+        parse_object(args)?
     } else if abbreviates(word, "object-pinned") || matches!(word, "pinned" | "fd") {
         Source::Pinned(args.file()?.to_owned())
     } else {
@@ -100,16 +108,19 @@ pub(crate) fn parse(word: &str, role: &Role, args: &mut Args<'_>) -> Result<Sour
 }
 
 /// `FILE [section NAME] [program NAME] [export SOCKET] [verbose]`, in this order.
-fn parse_object(role: &Role, args: &mut Args<'_>) -> Result<Source, Error> {
-    let file = args.file()?.to_owned();
-    let section = if args.take_abbreviation("section") { Some(args.value()?.into()) } else { None };
-    let program = if args.take("program") { Some(args.value()?.into()) } else { None };
-    if args.take_abbreviation("export") {
-        let hint = "this version of rtc cannot hand maps over a socket; that comes later";
-        return Err(Error::refused(role.not_loaded).at(args.last()).hint(hint));
+fn parse_object(args: &mut Args<'_>) -> Result<Source, Error> {
+    let mut wanted = Wanted { file: args.file()?.to_owned(), ..Wanted::default() };
+    if args.take_abbreviation("section") {
+        wanted.section = Some(args.value()?.into());
     }
-    let verbose = args.take_abbreviation("verbose");
-    Ok(Source::Object { file, section, program, verbose })
+    if args.take("program") {
+        wanted.program = Some(args.value()?.into());
+    }
+    if args.take_abbreviation("export") {
+        wanted.export = Some(args.file()?.to_owned());
+    }
+    wanted.verbose = args.take_abbreviation("verbose");
+    Ok(Source::Object(wanted))
 }
 
 /// Classic bytecode that cannot be read.
@@ -155,16 +166,9 @@ pub(crate) fn resolve(
                 Error::refused(role.not_parsed).hint(format!("{}: {e}", file.to_string_lossy()))
             })?;
             let name = annotation(&file, "*fsobj");
-            Ok(ReadyProgram::Extended { fd, name, log: String::new() })
+            Ok(ReadyProgram::Extended { fd, name, log: String::new(), made: Made::default() })
         }
-        Source::Object { file, section, program, verbose } => {
-            let select = Select {
-                section: section.as_deref(),
-                program: program.as_deref(),
-                default_section: role.default_section,
-            };
-            load(&file, &select, role, verbose, ifindex, env)
-        }
+        Source::Object(wanted) => object_source::resolve(&wanted, role, ifindex, env),
     }
 }
 
@@ -207,74 +211,7 @@ fn not_pinned(file: &OsStr, e: &pin::PinError, role: &Role) -> Error {
 }
 
 /// What listings call the program: `FILE:[PLACE]`, without the file's directory.
-fn annotation(file: &OsStr, place: &str) -> String {
+pub(crate) fn annotation(file: &OsStr, place: &str) -> String {
     let base = Path::new(file).file_name().unwrap_or(file).to_string_lossy();
     cut(&format!("{base}:[{place}]").replace('\0', "?"), MAX_NAME).to_owned()
-}
-
-fn load(
-    file: &OsStr,
-    select: &Select<'_>,
-    role: &Role,
-    verbose: bool,
-    ifindex: Option<u32>,
-    env: &mut dyn Env,
-) -> Result<ReadyProgram, Error> {
-    let object = env.object(Path::new(file)).map_err(|e| bad_object(file, select, role, &e))?;
-    let program = object.select(select).map_err(|e| bad_object(file, select, role, &e))?;
-    let mut options = LoadOptions::new(role.program_type);
-    options.ifindex = ifindex;
-    if verbose {
-        options.log = LogMode::Always(1);
-    }
-    let name = annotation(file, program.section());
-    let loaded = program.load(&options, env.bpf()).map_err(|e| match &e {
-        LoadError::Object(e) => bad_object(file, select, role, e),
-        e => refused(e, role, verbose),
-    })?;
-    let mut log = loaded.log;
-    for note in loaded.notes.iter().filter(|_| verbose) {
-        _ = writeln!(log, "note: {note}");
-    }
-    Ok(ReadyProgram::Extended { fd: loaded.fd, name, log })
-}
-
-/// An object that cannot be used.
-fn bad_object(file: &OsStr, select: &Select<'_>, role: &Role, e: &ObjectError) -> Error {
-    let said = match e {
-        ObjectError::Read { source, .. } => {
-            let (shown, why) = (file.to_string_lossy(), io_text(source));
-            format!("Error opening object {shown}: {why}\nCannot initialize ELF context!\n")
-        }
-        ObjectError::NotObject { .. } | ObjectError::WrongMachine { .. } => {
-            "Cannot initialize ELF context!\n".into()
-        }
-        ObjectError::NoProgram { .. } => match (select.program, select.section) {
-            (Some(program), _) => format!("object file doesn't contain prog {program}\n"),
-            (None, section) => {
-                format!(
-                    "object file doesn't contain sec {}\n",
-                    section.unwrap_or(role.default_section)
-                )
-            }
-        },
-        _ => String::new(),
-    };
-    Error::refused(format_args!("{said}{}", role.not_loaded)).hint(e.to_string())
-}
-
-/// A program or map that the kernel refused.
-fn refused(e: &LoadError, role: &Role, verbose: bool) -> Error {
-    let lines: Vec<_> = e.log().trim_end().lines().collect();
-    let skipped = if verbose { 0 } else { lines.len().saturating_sub(LOG_LINES) };
-    let mut said = String::new();
-    if skipped > 0 {
-        said = format!("({skipped} lines of the verifier's log left out; `verbose` shows them)\n");
-    }
-    for line in lines.iter().skip(skipped) {
-        said.push_str(line);
-        said.push('\n');
-    }
-    let error = Error::refused(format_args!("{said}{}", role.not_loaded)).hint(e.to_string());
-    e.hint().into_iter().fold(error, Error::hint)
 }

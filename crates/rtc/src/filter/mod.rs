@@ -1,11 +1,14 @@
 //! Kinds of filters, a file each; wire formats are in [`tc_proto::filter`].
 
 mod acts;
+pub mod basic;
 pub mod bpf;
+
 pub(crate) mod bpf_source;
 pub(crate) mod classic;
 pub mod fw;
 pub mod matchall;
+pub(crate) mod object_source;
 pub mod u32;
 mod u32_decode;
 mod u32_match;

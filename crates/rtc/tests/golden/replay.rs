@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::{self, Cursor, Read};
+use std::os::fd::BorrowedFd;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
@@ -322,6 +323,16 @@ impl Env for Replay<'_> {
             return Ok(Box::new(Cursor::new(made.into_bytes())));
         }
         Ok(Box::new(File::open(file)?))
+    }
+
+    fn send_fds(
+        &mut self,
+        _: &Path,
+        _: &[u8],
+        _: &[BorrowedFd<'_>],
+    ) -> Result<(), (&'static str, io::Error)> {
+        // Nobody listens.
+        Err(("connect to", io::Error::from_raw_os_error(libc::ENOENT)))
     }
 
     fn object(&mut self, file: &Path) -> Result<ObjectSpec, ObjectError> {

@@ -1,10 +1,13 @@
 //! What the compiler leaves open in BTF and the kernel insists on: sizes and offsets of data sections, linkage.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Btf, MAGIC, kind};
 use crate::elf::{Elf, Place, Section, SymbolKind};
 
+/// `BTF_INT_SIGNED`, and with `BTF_INT_CHAR`.
+const SIGNED: u32 = 1;
+const SIGNED_CHAR: u32 = 3;
 const LINKAGE_GLOBAL: u32 = 1;
 const LINKAGE_EXTERN: u32 = 2;
 
@@ -13,6 +16,7 @@ const LINKAGE_EXTERN: u32 = 2;
 /// - data sections that are no section of the object (`.ksyms`, `.kconfig`), which the kernel refuses, turned into
 ///   plain integers, so that all type ids stay;
 /// - functions that are defined elsewhere, whose parameters have no names, turned into pointers to functions;
+/// - integers that are both signed and characters just signed;
 /// - variables that are defined elsewhere declared global, as the kernel knows no other kind.
 pub(crate) fn for_kernel(btf: &Btf, elf: &Elf) -> Vec<u8> {
     let sections: BTreeMap<&str, (u32, &Section)> =
@@ -31,6 +35,14 @@ pub(crate) fn for_kernel(btf: &Btf, elf: &Elf) -> Vec<u8> {
         .iter()
         .find(|t| t.kind == kind::DATASEC && !sections.contains_key(btf.str_at(t.name_off)))
         .map_or(0, |t| t.id);
+    // gcc lists the kernel's helpers among the functions, as if they were here.
+    let functions: BTreeSet<&str> = elf
+        .symbols
+        .iter()
+        .filter(|s| elf.is_gcc() && s.kind == SymbolKind::Function)
+        .map(|s| elf.name(s.name))
+        .collect();
+    let absent = |name: &str| elf.is_gcc() && !functions.contains(name);
     let mut types = Vec::with_capacity(btf.types.len());
     let mut put = |words: &[u32]| types.extend(words.iter().flat_map(|w| btf.endian.put_u32(*w)));
     for ty in btf.iter() {
@@ -53,13 +65,18 @@ pub(crate) fn for_kernel(btf: &Btf, elf: &Elf) -> Vec<u8> {
                     }
                 }
             },
-            kind::FUNC if ty.vlen == LINKAGE_EXTERN => {
+            kind::FUNC if ty.vlen == LINKAGE_EXTERN || absent(btf.str_at(ty.name_off)) => {
                 put(&[0, kind::PTR << 24, ty.size_or_id]);
             }
             kind::VAR if btf.endian.u32_at(ty.tail, 0) == Some(LINKAGE_EXTERN) => {
                 let sized = btf.size_of(ty.size_or_id).is_some();
                 let type_id = if sized { ty.size_or_id } else { integer };
                 put(&[ty.name_off, info, type_id, LINKAGE_GLOBAL]);
+            }
+            // gcc calls signed characters both at once, which the kernel does not know.
+            kind::INT if btf.endian.u32_at(ty.tail, 0).is_some_and(|e| e >> 24 == SIGNED_CHAR) => {
+                let encoding = btf.endian.u32_at(ty.tail, 0).unwrap_or(0);
+                put(&[ty.name_off, info, ty.size_or_id, encoding & 0x00ff_ffff | SIGNED << 24]);
             }
             _ => {
                 put(&[ty.name_off, info, ty.size_or_id]);

@@ -4,6 +4,7 @@
 
 pub(crate) mod ext;
 pub(crate) mod fixup;
+pub(crate) mod sanitise;
 
 use std::sync::Arc;
 
@@ -214,7 +215,7 @@ impl Btf {
     }
 
     /// Bytes of names, with those of the base.
-    fn strings_len(&self) -> u32 {
+    pub(crate) fn strings_len(&self) -> u32 {
         let before = self.base.as_ref().map_or(0, |b| b.strings_len());
         before.saturating_add(self.strings.len() as u32)
     }

@@ -1,14 +1,13 @@
 //! Maps of a `.maps` section, which are defined by the type of a variable.
 //!
 //! A member `int (*max_entries)[N]` means the number N, `T *key` the type T, an anonymous enum in `map_extra` a
-//! 64-bit number.
+//! 64-bit number, and `T *values[]` what the map holds: maps like T, or programs.
 
 use std::collections::BTreeMap;
 
 use crate::btf::{Btf, Type, kind};
 use crate::error::Fault;
 use crate::map::{MapOrigin, MapSpec, MapType, Pinning};
-use crate::spec::MapProblem;
 
 pub(crate) const SECTION: &str = ".maps";
 
@@ -30,32 +29,34 @@ pub(crate) fn vars(btf: &Btf) -> Vars<'_> {
 pub(crate) fn read(
     name: &str,
     btf: Option<Result<&(&Btf, Vars<'_>), &Fault>>,
-) -> Result<MapSpec, MapProblem> {
-    let malformed = |problem: &str| {
-        MapProblem::Malformed(Fault::new(format!("map `{name}` in section `{SECTION}`"), problem))
-    };
+) -> Result<MapSpec, Fault> {
+    let malformed =
+        |problem: &str| Fault::new(format!("map `{name}` in section `{SECTION}`"), problem);
     match btf {
         None => Err(malformed("it is defined by BTF and the object has none; compile with -g")),
-        Some(Err(fault)) => Err(MapProblem::Malformed(fault.clone())),
+        Some(Err(fault)) => Err(fault.clone()),
         Some(Ok((btf, vars))) => match vars.get(name) {
             None => Err(malformed("BTF does not know it")),
-            Some(type_id) => spec(btf, name, *type_id),
+            Some(type_id) => spec(btf, name, *type_id, true),
         },
     }
 }
 
-fn spec(btf: &Btf, name: &str, type_id: u32) -> Result<MapSpec, MapProblem> {
+/// Reads a struct that defines a map; `outermost` ones may hold maps or programs.
+fn spec(btf: &Btf, name: &str, type_id: u32, outermost: bool) -> Result<MapSpec, Fault> {
     let at = format!("map `{name}` in section `{SECTION}`");
-    let malformed = |problem: String| MapProblem::Malformed(Fault::new(at.clone(), problem));
-    let unsupported = |what: String| MapProblem::Unsupported(format!("map `{name}` {what}"));
+    let malformed = |problem: String| Fault::new(at.clone(), problem);
     let Some(def) = btf.resolve(type_id).filter(|t| t.kind == kind::STRUCT) else {
         return Err(malformed("its type is no struct".to_owned()));
     };
     let mut spec = MapSpec::new(name, MapOrigin::Btf);
     let mut seen: Vec<&str> = Vec::new();
+    // What bounds the work, as any number of maps may be of this type.
+    if def.vlen > MAX_FIELDS {
+        return Err(malformed(format!("{} fields are more than {MAX_FIELDS}", def.vlen)));
+    }
     for member in btf.members(&def) {
         let field = btf.str_at(member.name_off);
-        // Also what bounds the work: unknown fields end it as well, so a struct of many members costs nothing.
         if seen.contains(&field) {
             return Err(malformed(format!("field `{field}` is given twice")));
         }
@@ -100,30 +101,46 @@ fn spec(btf: &Btf, name: &str, type_id: u32) -> Result<MapSpec, MapProblem> {
                 spec.pinning = match number()? {
                     0 => Pinning::None,
                     1 => Pinning::ByName,
-                    other => {
-                        return Err(malformed(format!(
-                            "pinning {other} is neither 0 (none) nor 1 (by name)"
-                        )));
-                    }
+                    // iproute2's numbers, where libbpf has none.
+                    2 => Pinning::Global,
+                    other => Pinning::Custom(other),
                 };
             }
             "values" => {
-                return Err(unsupported(
-                    "declares its contents (`values`), which this loader does not fill in"
-                        .to_owned(),
-                ));
+                if !outermost {
+                    return Err(malformed("a map in a map cannot hold maps itself".to_owned()));
+                }
+                let held = held(btf, member.type_id).ok_or_else(|| {
+                    malformed("field `values` is no array of pointers".to_owned())
+                })?;
+                spec.values_at = Some(u64::from(member.bit_offset / 8));
+                sized(&mut spec.value_size, 4).map_err(&malformed)?;
+                if held.kind == kind::STRUCT {
+                    let inner = self::spec(btf, &format!("{name}.inner"), held.id, false)?;
+                    spec.inner = Some(Box::new(inner));
+                }
             }
-            other => {
-                return Err(unsupported(format!(
-                    "has the field `{other}`, which this loader does not know"
-                )));
-            }
+            // As iproute2 does, which asks libbpf to be lenient.
+            _ => {}
         }
     }
     if spec.map_type.0 == 0 {
         return Err(malformed("it has no type".to_owned()));
     }
+    if spec.map_type.holds_maps() && spec.key_size == 0 {
+        spec.key_size = 4;
+    }
     Ok(spec)
+}
+
+/// More fields than any definition has.
+const MAX_FIELDS: u32 = 64;
+
+/// What the pointers in an array `T *values[]` point to.
+fn held(btf: &Btf, type_id: u32) -> Option<Type<'_>> {
+    let array = btf.resolve(type_id)?;
+    let (element, _) = btf.array(&array)?;
+    btf.resolve(pointee(btf, element)?)
 }
 
 /// Sets a size that may be given twice, as a number and by a type.

@@ -8,7 +8,7 @@ use super::Elf;
 use crate::btf::{Btf, kind};
 use crate::error::Fault;
 use crate::map::{MapOrigin, MapSpec, MapType, Pinning};
-use crate::spec::{MapEntry, MapProblem, MapSymbol};
+use crate::spec::{MapEntry, MapSymbol};
 
 /// Bytes of an entry with the four fields that every map needs.
 const MIN_ENTRY: u64 = 16;
@@ -36,7 +36,7 @@ pub(crate) fn read(
             .and_then(|(size, words)| spec(name, size, &words, kernel_layout))
             .map_err(|problem| {
                 let at = format!("map `{name}` in section `{}`", elf.section_name(section));
-                MapProblem::Malformed(Fault::new(at, problem))
+                Fault::new(at, problem)
             });
         found.push(MapEntry { name: name.to_owned(), section, offset, def });
     }

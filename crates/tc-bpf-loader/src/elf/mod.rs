@@ -9,8 +9,8 @@ pub(crate) mod legacy_maps;
 
 use object::elf::{
     EM_BPF, EM_NONE, ET_REL, FileHeader64, Rel64, SHF_EXECINSTR, SHT_NOBITS, SHT_PROGBITS, SHT_REL,
-    SHT_RELA, SHT_SYMTAB, STB_LOCAL, STT_FILE, STT_FUNC, STT_NOTYPE, STT_OBJECT, STT_SECTION,
-    SectionHeader64, Sym64,
+    SHT_RELA, SHT_SYMTAB, STB_LOCAL, STB_WEAK, STT_FILE, STT_FUNC, STT_NOTYPE, STT_OBJECT,
+    STT_SECTION, SectionHeader64, Sym64,
 };
 use object::read::elf::{FileHeader as _, SectionHeader as _, Sym as _};
 use object::{Endianness, ReadRef as _};
@@ -73,6 +73,8 @@ pub(crate) struct Symbol {
     pub(crate) size: u64,
     pub(crate) kind: SymbolKind,
     pub(crate) is_local: bool,
+    /// Need not be defined anywhere.
+    pub(crate) is_weak: bool,
     pub(crate) place: Place,
 }
 
@@ -95,8 +97,9 @@ pub(crate) struct Elf {
     pub(crate) endian: Endian,
     pub(crate) sections: Vec<Section>,
     pub(crate) symbols: Vec<Symbol>,
-    /// Relocations of code sections, sorted by section and offset.
+    /// Relocations of code sections and of `.maps`, sorted by section and offset.
     relocs: Vec<Reloc>,
+    is_gcc: bool,
 }
 
 impl Elf {
@@ -130,9 +133,14 @@ impl Elf {
             sections: Vec::new(),
             symbols: Vec::new(),
             relocs: Vec::new(),
+            is_gcc: false,
         };
         elf.read_tables(header, e, aligned).map_err(|fault| fault.in_file(file))?;
         elf.words = words;
+        let comment = elf.sections().find(|(_, s)| elf.name(s.name) == ".comment");
+        elf.is_gcc = comment.is_some_and(|(i, _)| {
+            elf.section_bytes(i).split(|b| *b == 0).any(|text| text.starts_with(b"GCC:"))
+        });
         Ok(elf)
     }
 
@@ -298,6 +306,7 @@ impl Elf {
                     _ => SymbolKind::Other,
                 },
                 is_local: sym.st_bind() == STB_LOCAL,
+                is_weak: sym.st_bind() == STB_WEAK,
                 place,
             });
         }
@@ -313,8 +322,10 @@ impl Elf {
         data: &[u8],
     ) -> Result<(), Fault> {
         let target = h.sh_info(e);
-        // Relocations of debug information and of unwind tables are nobody's business here.
-        if !self.sections.get(target as usize).is_some_and(|s| s.is_code) {
+        // Relocations of debug information and of unwind tables are nobody's business here; those of `.maps` say what
+        // is in maps.
+        let of_interest = |s: &Section| s.is_code || text(data, s.name) == btf_maps::SECTION;
+        if !self.sections.get(target as usize).is_some_and(of_interest) {
             return Ok(());
         }
         let at = format!("relocation section {index}");
@@ -337,7 +348,7 @@ impl Elf {
         Ok(())
     }
 
-    fn bytes(&self) -> &[u8] {
+    pub(crate) fn bytes(&self) -> &[u8] {
         bytes_of(&self.words, self.len)
     }
 
@@ -366,6 +377,11 @@ impl Elf {
             .unwrap_or_default()
     }
 
+    /// Whether gcc made it.
+    pub(crate) fn is_gcc(&self) -> bool {
+        self.is_gcc
+    }
+
     /// Sections with their indices.
     pub(crate) fn sections(&self) -> impl Iterator<Item = (u32, &Section)> {
         (0u32..).zip(&self.sections)
@@ -375,7 +391,7 @@ impl Elf {
         self.symbols.get(index as usize)
     }
 
-    /// Relocations of a stretch of a code section, ascending.
+    /// Relocations of a stretch of a code section or of `.maps`, ascending.
     pub(crate) fn relocs_in(&self, section: u32, start: u64, end: u64) -> &[Reloc] {
         let from = self.relocs.partition_point(|r| (r.section, r.offset) < (section, start));
         let to = self.relocs.partition_point(|r| (r.section, r.offset) < (section, end));

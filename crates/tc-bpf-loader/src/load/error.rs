@@ -2,6 +2,7 @@
 
 use std::error::Error;
 use std::fmt;
+use std::path::PathBuf;
 
 use super::Job;
 use super::verifier::Summary;
@@ -21,8 +22,30 @@ pub enum LoadError {
     Unresolved(Box<Unresolved>),
     /// The kernel refused a map.
     Map(Box<MapRefused>),
+    /// A map cannot be pinned where it is to be, or something else is there.
+    Pin(Box<PinRefused>),
     /// The kernel refused the program.
     Program(Box<ProgRefused>),
+}
+
+/// A map that cannot be pinned, or not be had from where it is pinned.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct PinRefused {
+    /// Name of the object.
+    pub file: String,
+    /// Name of the map in the object.
+    pub map: String,
+    /// Where it is to be pinned.
+    pub path: PathBuf,
+    /// How the map that is pinned there differs: "max_entries 1, object wants 2". Empty if it isn't that.
+    pub differs: Vec<String>,
+    /// The kernel's error, if it was one.
+    pub errno: Option<Errno>,
+    /// What was tried; may be empty.
+    pub why: String,
+    /// What to do about it, if known.
+    pub hint: Option<String>,
 }
 
 /// A program that needs something of the running kernel that is not there or not known: a type, a function, a value of
@@ -134,7 +157,7 @@ impl ProgRefused {
             }
             _ if poisoned.is_some() => Some(
                 "a program for several kernels asks before it uses such a thing: bpf_core_field_exists(), \
-                 bpf_core_type_exists(), bpf_core_enum_value_exists()"
+                 bpf_core_type_exists(), bpf_core_enum_value_exists(), bpf_ksym_exists()"
                     .to_owned(),
             ),
             _ if log.contains("missing btf func_info") => {
@@ -178,7 +201,9 @@ impl ProgRefused {
 
 /// What the program lacks, if the verifier stopped at an instruction that stands for something the kernel lacks.
 fn poisoned(job: &Job<'_>, summary: &Summary) -> Option<String> {
-    if !summary.message.as_ref()?.contains(&POISON.to_string()) {
+    // invalid func unknown#195896080
+    let (_, number) = summary.message.as_ref()?.split_once('#')?;
+    if !number.starts_with(&POISON.to_string()) && !number.starts_with("2002") {
         return None;
     }
     let found = job.poisoned.iter().find(|p| Some(p.at) == summary.insn)?;
@@ -191,6 +216,7 @@ impl LoadError {
         match self {
             LoadError::Object(_) | LoadError::Unresolved(_) => None,
             LoadError::Map(e) => Some(e.errno),
+            LoadError::Pin(e) => e.errno,
             LoadError::Program(e) => Some(e.errno),
         }
     }
@@ -209,7 +235,24 @@ impl LoadError {
             LoadError::Object(_) => None,
             LoadError::Unresolved(e) => e.hint.as_deref(),
             LoadError::Map(e) => e.hint.as_deref(),
+            LoadError::Pin(e) => e.hint.as_deref(),
             LoadError::Program(e) => e.hint.as_deref(),
+        }
+    }
+}
+
+impl fmt::Display for PinRefused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let PinRefused { file, map, path, differs, errno, why, .. } = self;
+        if !differs.is_empty() {
+            let differs = differs.join("; ");
+            return write!(f, "map `{map}` is already pinned at {} with {differs}", path.display());
+        }
+        write!(f, "map `{map}` of {file} asks to be pinned at {}", path.display())?;
+        match (why.as_str(), errno) {
+            ("", Some(errno)) => write!(f, ": {errno}"),
+            (why, Some(errno)) => write!(f, ", but {why}: {errno}"),
+            (why, None) => write!(f, ", but {why}"),
         }
     }
 }
@@ -235,6 +278,7 @@ impl fmt::Display for LoadError {
                 let MapRefused { errno, file, map, definition, .. } = &**e;
                 write!(f, "kernel refused map `{map}` of {file} ({definition}): {errno}")
             }
+            LoadError::Pin(e) => e.fmt(f),
             LoadError::Program(e) => {
                 write!(f, "kernel rejected program `{}`", e.program)?;
                 if !e.file.is_empty() {
@@ -253,6 +297,7 @@ impl Error for LoadError {
             LoadError::Object(e) => e.source(),
             LoadError::Unresolved(_) => None,
             LoadError::Map(e) => Some(&e.errno),
+            LoadError::Pin(e) => e.errno.as_ref().map(|e| e as _),
             LoadError::Program(e) => Some(&e.errno),
         }
     }

@@ -1,24 +1,39 @@
 //! From a program to a descriptor: type information, maps, instructions, in that order.
 
+mod attach;
+mod btf;
 mod error;
+mod externs;
+mod inflate;
+mod kconfig;
+mod maps;
+mod places;
+mod plan;
+mod symbols;
 mod types;
 mod verifier;
 
-use std::os::fd::{AsFd as _, AsRawFd as _, BorrowedFd, OwnedFd};
+use std::collections::BTreeMap;
+use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::path::PathBuf;
+use std::sync::Arc;
 
-pub use error::{LoadError, MapRefused, ProgRefused, Unresolved};
+pub use error::{LoadError, MapRefused, PinRefused, ProgRefused, Unresolved};
+pub use places::{Made, Places};
 
 use crate::btf::fixup;
 use crate::error::ObjectError;
 use crate::insn::{Endian, Insn};
-use crate::map::{MapSpec, MapType, Pinning};
 use crate::prog::ProgType;
 use crate::reloc::Linked;
 use crate::reloc::core::{self, Poisoned};
+use crate::section::SectionType;
 use crate::spec::ProgramSpec;
-use crate::sys::{Bpf, Errno, Log, MapCreate, ProgBtf, ProgLoad};
+use crate::sys::{Bpf, Errno, Log, ProgBtf, ProgLoad};
+use maps::Maker;
+use plan::Plan;
 
+use externs::Externs;
 use types::{CoreTargets, KernelTypes};
 
 /// First size of the verifier's log buffer; most logs fit.
@@ -28,6 +43,10 @@ const LOG_SIZE: u32 = 1 << 20;
 const MAX_LOG_SIZE: u32 = 256 << 20;
 /// How often a load is tried that a signal interrupts.
 const ATTEMPTS: usize = 5;
+
+/// What to do when the kernel's types cannot be read.
+const NO_TYPES: &str = "it is compiled to be adapted to the kernel's types (CO-RE); a kernel with \
+    CONFIG_DEBUG_INFO_BTF has them, or give a file with them (`btf FILE`)";
 
 /// When to ask the verifier for its log.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -52,11 +71,18 @@ pub struct LoadOptions {
     pub ifindex: Option<u32>,
     /// `BPF_F_*` flags of program load, default 0.
     pub flags: u32,
+    /// The function, hook or tracepoint of the kernel that a program of type tracing or LSM is for, or the function of
+    /// another program that one of type ext replaces. Default `None`.
+    pub target: Option<String>,
+    /// The program that `target` is a function of; `None`, the default: it is the kernel's.
+    pub attach_to: Option<Arc<OwnedFd>>,
     /// Where the types are that the program is adapted to (CO-RE): a file of BTF or of ELF with a section `.BTF`.
     /// `None`, the default: the running kernel's own.
     pub btf: Option<PathBuf>,
     /// When to ask for a log.
     pub log: LogMode,
+    /// Where maps are pinned that ask for it.
+    pub places: Places,
 }
 
 impl LoadOptions {
@@ -68,9 +94,32 @@ impl LoadOptions {
             expected_attach_type: 0,
             ifindex: None,
             flags: 0,
+            target: None,
+            attach_to: None,
             btf: None,
             log: LogMode::OnError,
+            places: Places::default(),
         }
+    }
+}
+
+impl LoadOptions {
+    /// As the name of the program's section says by convention; `None` for names that say nothing.
+    ///
+    /// ```
+    /// use tc_bpf_loader::{LoadOptions, ProgType};
+    ///
+    /// let options = LoadOptions::for_section("xdp.frags").unwrap();
+    /// assert_eq!(options.prog_type, ProgType::XDP);
+    /// ```
+    pub fn for_section(section: &str) -> Option<Self> {
+        let section = SectionType::of(section)?;
+        Some(LoadOptions {
+            expected_attach_type: section.expected_attach_type,
+            flags: section.flags,
+            target: section.target.map(str::to_owned),
+            ..LoadOptions::new(section.prog_type)
+        })
     }
 }
 
@@ -82,13 +131,18 @@ pub struct Loaded {
     pub fd: OwnedFd,
     /// The name it was given, at most 15 bytes.
     pub name: String,
-    /// The maps it uses, by their names in the object. The program keeps them alive; the descriptors are there to
-    /// fill and read them.
+    /// The maps it uses and those that are pinned, by their names in the object. The program keeps them alive; the
+    /// descriptors are there to fill and read them.
     pub maps: Vec<(String, OwnedFd)>,
     /// The verifier's log; empty unless [`LogMode::Always`] was asked for.
     pub log: String,
     /// What was left out without harm, such as type information that the kernel refused.
     pub notes: Vec<String>,
+    /// Program arrays that the object fills and that nothing pins: the kernel empties such an array once the last
+    /// descriptor of it is closed, whatever programs use it, and tail calls then do nothing.
+    pub emptied_on_close: Vec<String>,
+    /// What was pinned and made for that, to be [taken back](Made::undo) if what the program is for fails.
+    pub made: Made,
 }
 
 /// What all loads have in common, from an object or not.
@@ -100,175 +154,195 @@ struct Job<'a> {
     version: u32,
     /// Instructions that must not be reached, as the kernel lacks what they need.
     poisoned: &'a [Poisoned],
+    /// BTF of modules, by the number that calls have.
+    fd_array: &'a [BorrowedFd<'a>],
+    target: attach::Target<'a>,
     options: &'a LoadOptions,
 }
 
 impl ProgramSpec<'_> {
-    /// Creates the maps that the program uses and loads it.
+    /// Creates the maps that the program uses, and programs for their slots, and loads it.
+    ///
+    /// Maps that are to be pinned are looked for first, and used if they are as the object wants them. What the object
+    /// does not refer to is not created, unless it is to be pinned.
     ///
     /// # Errors
-    /// [`LoadError::Object`] before anything is asked of the kernel, [`LoadError::Map`] and [`LoadError::Program`] for
-    /// what the kernel refuses. On error nothing is left behind.
+    /// [`LoadError::Object`] before anything is asked of the kernel, [`LoadError::Map`], [`LoadError::Pin`] and
+    /// [`LoadError::Program`] for what the kernel refuses. On error nothing is left behind.
     pub fn load(&self, options: &LoadOptions, kernel: &mut dyn Bpf) -> Result<Loaded, LoadError> {
+        let mut made = Made::default();
+        match self.load_noting(options, kernel, &mut made) {
+            Ok(loaded) => Ok(Loaded { made, ..loaded }),
+            Err(e) => {
+                made.undo(kernel);
+                Err(e)
+            }
+        }
+    }
+
+    fn load_noting(
+        &self,
+        options: &LoadOptions,
+        kernel: &mut dyn Bpf,
+        made: &mut Made,
+    ) -> Result<Loaded, LoadError> {
         let spec = self.object();
         if spec.endian() != Endian::HOST {
             let file = spec.file.clone();
             return Err(ObjectError::ForeignByteOrder { file, object: spec.endian() }.into());
         }
-        let mut linked = self.link()?;
-        for map in &linked.maps {
-            self.refuse_map_features(map)?;
-        }
+        let mut plan = Plan::of(*self)?;
         let mut types = KernelTypes::default();
-        let poisoned = self.adapt(&mut linked, options, &mut types, kernel)?;
+        let mut externs = Externs::default();
+        let mut poisoned = Vec::with_capacity(plan.programs.len());
+        for (program, linked) in &mut plan.programs {
+            poisoned.push(program.adapt(linked, options, &mut types, &mut externs, kernel)?);
+        }
         let mut notes = Vec::new();
-        let btf = self.load_btf(&linked, kernel, &mut notes);
-        let mut maps = Vec::with_capacity(linked.maps.len());
-        for map in &linked.maps {
-            let fd =
-                create_map(map, btf.as_ref(), options, kernel).map_err(|(errno, request)| {
-                    LoadError::Map(Box::new(MapRefused::new(
-                        errno,
-                        spec.file(),
-                        map,
-                        request,
-                        kernel,
-                    )))
-                })?;
-            maps.push((map.name.clone(), fd));
+        let btf = if plan.wants_btf() { self.load_btf(kernel, &mut notes) } else { None };
+        let mut maker = Maker {
+            spec,
+            btf: btf.as_ref().map(OwnedFd::as_fd),
+            ifindex: options.ifindex.unwrap_or(0),
+            places: &options.places,
+            made,
+            notes: &mut notes,
+            kernel,
+            fds: BTreeMap::new(),
+        };
+        for index in &plan.maps {
+            maker.need(*index)?;
         }
-        for (at, slot) in &linked.map_refs {
-            if let (Some(insn), Some((_, fd))) = (linked.insns.get_mut(*at), maps.get(*slot)) {
-                insn.imm = fd.as_raw_fd();
-            }
+        maker.put_maps(&plan.maps)?;
+        // The programs of slots, then the one that is meant, which comes first in the plan.
+        let mut programs = BTreeMap::new();
+        let mut log = String::new();
+        for ((program, linked), poisoned) in plan.programs.iter_mut().zip(&poisoned).rev() {
+            maker.put_descriptors(linked);
+            let kernel = &mut *maker.kernel;
+            let btf = btf.as_ref();
+            let known = (&mut types, &externs, options);
+            let (fd, text) =
+                program.load_linked(linked, poisoned, btf, known, kernel, maker.notes)?;
+            programs.insert(program.index(), fd);
+            log = text;
         }
+        let emptied_on_close = maker.put_programs(&plan.maps, &programs)?;
+        let mut fds = maker.fds;
+        let named = |index: usize| {
+            let name = spec.maps.get(index).map(|m| m.name.clone()).unwrap_or_default();
+            Some((name, fds.remove(&index)?))
+        };
+        let mut maps: Vec<_> = plan.maps.iter().copied().filter_map(named).collect();
+        maps.extend(externs.kconfig.map(|(fd, _)| (".kconfig".to_owned(), fd)));
+        let Some(fd) = programs.remove(&self.index()) else {
+            // Cannot be: it is in the plan.
+            return Err(spec.unsupported(Some(self.name()), "it is not there".to_owned()).into());
+        };
+        Ok(Loaded {
+            fd,
+            name: kernel_name(self.name()),
+            maps,
+            log,
+            notes,
+            emptied_on_close,
+            made: Made::default(),
+        })
+    }
+
+    /// Loads one program whose maps are at hand.
+    fn load_linked(
+        &self,
+        linked: &Linked<'_>,
+        poisoned: &[Poisoned],
+        btf: Option<&OwnedFd>,
+        known: (&mut KernelTypes, &Externs, &LoadOptions),
+        kernel: &mut dyn Bpf,
+        notes: &mut Vec<String>,
+    ) -> Result<(OwnedFd, String), LoadError> {
+        let spec = self.object();
+        let (types, externs, options) = known;
+        let mut targets = types.share();
+        let target = attach::target(options, &mut targets, kernel)
+            .map_err(|problem| self.unresolved(problem, None))?;
+        let fd_array = externs.fd_array(types, kernel);
         let job = Job {
             file: spec.file(),
             section: self.section(),
             program: self.name(),
             license: spec.license(),
             version: spec.version().unwrap_or(0),
-            poisoned: &poisoned,
+            poisoned,
+            fd_array: &fd_array,
+            target,
             options,
         };
-        let source = |insn: usize| self.source_line(&linked, insn);
-        let prog_btf = btf.as_ref().filter(|_| !linked.func_info.is_empty()).map(|fd| ProgBtf {
+        let source = |insn: usize| self.source_line(linked, insn);
+        let prog_btf = btf.filter(|_| !linked.func_info.is_empty()).map(|fd| ProgBtf {
             fd: fd.as_fd(),
             func_info: &linked.func_info,
             line_info: &linked.line_info,
         });
-        let (fd, log) = job.load(&linked.insns, prog_btf, kernel, &mut notes, &source)?;
-        Ok(Loaded { fd, name: kernel_name(self.name()), maps, log, notes })
+        job.load(&linked.insns, prog_btf, kernel, notes, &source)
     }
 
-    /// Adapts the program to the kernel's types.
+    /// Adapts the program to the kernel's types and gives it what it refers to there.
     fn adapt(
         &self,
         linked: &mut Linked<'_>,
         options: &LoadOptions,
         types: &mut KernelTypes,
+        externs: &mut Externs,
         kernel: &mut dyn Bpf,
     ) -> Result<Vec<Poisoned>, LoadError> {
-        let Some(Ok(btf)) = self.object().btf.as_ref().filter(|_| !linked.core.is_empty()) else {
-            return Ok(Vec::new());
-        };
-        let unresolved = |problem: String, hint: Option<&str>| {
-            LoadError::Unresolved(Box::new(Unresolved {
-                file: self.object().file.clone(),
-                section: self.section().to_owned(),
-                program: self.name().to_owned(),
-                problem,
-                hint: hint.map(str::to_owned),
-            }))
-        };
-        let applied = if core::needs_kernel(&linked.core) {
-            let mut targets = CoreTargets::new(options.btf.as_deref(), types, kernel)
-                .map_err(|problem| {
-                    let hint = "it is compiled to be adapted to the kernel's types (CO-RE); a kernel with \
-                                CONFIG_DEBUG_INFO_BTF has them, or give a file with them (`btf FILE`)";
-                    unresolved(problem, Some(hint).filter(|_| options.btf.is_none()))
-                })?;
-            core::apply(&linked.core, &mut linked.insns, btf, &mut targets)
-        } else {
-            core::apply(&linked.core, &mut linked.insns, btf, &mut core::NoTargets::new(btf))
-        };
-        applied.map_err(|(at, problem)| {
-            let place = self.source_line(linked, at).map_or(String::new(), |l| format!(", at {l}"));
-            unresolved(format!("{problem} (insn {at}{place})"), None)
-        })
+        let mut poisoned = Vec::new();
+        if let Some(Ok(btf)) = self.object().btf.as_ref().filter(|_| !linked.core.is_empty()) {
+            let applied = if core::needs_kernel(&linked.core) {
+                let mut targets =
+                    CoreTargets::new(options.btf.as_deref(), types, kernel).map_err(|problem| {
+                        self.unresolved(problem, options.btf.is_none().then_some(NO_TYPES))
+                    })?;
+                core::apply(&linked.core, &mut linked.insns, btf, &mut targets)
+            } else {
+                core::apply(&linked.core, &mut linked.insns, btf, &mut core::NoTargets::new(btf))
+            };
+            poisoned = applied.map_err(|e| self.unresolved_at(linked, &e))?;
+        }
+        let missing = externs
+            .resolve(self.object(), linked, types, kernel)
+            .map_err(|e| self.unresolved_at(linked, &e))?;
+        poisoned.extend(missing);
+        Ok(poisoned)
     }
 
-    /// Refuses what the kernel would take but which would not do what the object means.
-    fn refuse_map_features(&self, map: &MapSpec) -> Result<(), ObjectError> {
-        let name = &map.name;
-        let place = match map.pinning {
-            Pinning::None => None,
-            Pinning::Object => Some("for its object".to_owned()),
-            Pinning::Global => Some("for all objects".to_owned()),
-            Pinning::ByName => Some("by name".to_owned()),
-            Pinning::Custom(n) => Some(format!("in place {n} of /etc/iproute2/bpf_pinning")),
-        };
-        let spec = self.object();
-        let refuse = |what: String| Err(spec.unsupported(Some(self.name()), what));
-        if let Some(place) = place {
-            return refuse(format!(
-                "map `{name}` asks to be pinned {place}, which this loader does not do"
-            ));
-        }
-        if matches!(map.map_type, MapType::ARRAY_OF_MAPS | MapType::HASH_OF_MAPS) {
-            return refuse(format!(
-                "map `{name}` holds maps ({}), which this loader does not create",
-                map.map_type
-            ));
-        }
-        if map.map_type == MapType::PROG_ARRAY && map.id != 0 {
-            let slot = spec.sections().find(|s| tail_call_id(s) == Some(map.id));
-            if let Some(section) = slot {
-                return refuse(format!(
-                    "section `{section}` belongs into the program array `{name}` (id {}), which this loader does \
-                     not fill",
-                    map.id
-                ));
-            }
-        }
-        Ok(())
+    fn unresolved(&self, problem: String, hint: Option<&str>) -> LoadError {
+        LoadError::Unresolved(Box::new(Unresolved {
+            file: self.object().file.clone(),
+            section: self.section().to_owned(),
+            program: self.name().to_owned(),
+            problem,
+            hint: hint.map(str::to_owned),
+        }))
     }
 
-    /// Loads the object's type information if the program or a map of it has a use for it. Never fails: programs run
-    /// without it.
-    fn load_btf(
-        &self,
-        linked: &Linked<'_>,
-        kernel: &mut dyn Bpf,
-        notes: &mut Vec<String>,
-    ) -> Option<OwnedFd> {
+    /// With the instruction that has the problem.
+    fn unresolved_at(&self, linked: &Linked<'_>, (at, problem): &(usize, String)) -> LoadError {
+        let line = self.source_line(linked, *at).map_or(String::new(), |l| format!(", at {l}"));
+        self.unresolved(format!("{problem}{line} (insn {at})"), None)
+    }
+
+    /// Loads the object's type information. Never fails: programs run without it.
+    fn load_btf(&self, kernel: &mut dyn Bpf, notes: &mut Vec<String>) -> Option<OwnedFd> {
         let spec = self.object();
-        let btf = match spec.btf.as_ref()? {
-            Ok(btf) => btf,
+        let types = match spec.btf.as_ref()? {
+            Ok(types) => types,
             Err(fault) => {
                 notes.push(format!("type information not loaded: {}: {}", fault.at, fault.problem));
                 return None;
             }
         };
-        let wanted =
-            linked.maps.iter().any(|m| m.key_type_id.is_some() || m.value_type_id.is_some());
-        if linked.func_info.is_empty() && !wanted {
-            return None;
-        }
-        let bytes = fixup::for_kernel(btf, &spec.elf);
-        let errno = match kernel.btf_load(&bytes, None) {
-            Ok(fd) => return Some(fd),
-            Err(errno) => errno,
-        };
-        let mut log = Log::new(1, LOG_SIZE);
-        if let Ok(fd) = kernel.btf_load(&bytes, Some(&mut log)) {
-            return Some(fd);
-        }
-        let why = log.text.lines().rev().find(|l| !l.trim().is_empty()).unwrap_or_default();
-        notes.push(format!(
-            "type information not loaded, source lines are unavailable: {errno}: {why}"
-        ));
-        None
+        let bytes = fixup::for_kernel(types, &spec.elf);
+        btf::load(&bytes, kernel, notes)
     }
 
     /// File, line number and text of the source line that an instruction came from.
@@ -283,13 +357,6 @@ impl ProgramSpec<'_> {
         let text = btf.text_at(line.line_off).replace(char::is_control, " ");
         Some(format!("{file}:{} `{}`", line.line_col >> 10, text.trim()))
     }
-}
-
-/// `N` of a section named `N/M`, iproute2's way to say where in which program array a program goes.
-fn tail_call_id(section: &str) -> Option<u32> {
-    let (id, slot) = section.split_once('/')?;
-    slot.parse::<u32>().ok()?;
-    id.parse().ok()
 }
 
 /// Loads instructions that come from no object. `name` and `license` may be empty.
@@ -313,11 +380,28 @@ pub fn load_insns(
     options: &LoadOptions,
     kernel: &mut dyn Bpf,
 ) -> Result<Loaded, LoadError> {
-    let job =
-        Job { file: "", section: "", program: name, license, version: 0, poisoned: &[], options };
+    let job = Job {
+        file: "",
+        section: "",
+        program: name,
+        license,
+        version: 0,
+        poisoned: &[],
+        fd_array: &[],
+        target: attach::Target::default(),
+        options,
+    };
     let mut notes = Vec::new();
     let (fd, log) = job.load(insns, None, kernel, &mut notes, &|_| None)?;
-    Ok(Loaded { fd, name: kernel_name(name), maps: Vec::new(), log, notes })
+    Ok(Loaded {
+        fd,
+        name: kernel_name(name),
+        maps: Vec::new(),
+        log,
+        notes,
+        emptied_on_close: Vec::new(),
+        made: Made::default(),
+    })
 }
 
 impl Job<'_> {
@@ -331,15 +415,16 @@ impl Job<'_> {
     ) -> Result<(OwnedFd, String), LoadError> {
         let name = kernel_name(self.program);
         let mut request = ProgLoad {
-            prog_type: self.options.prog_type,
-            insns,
-            license: self.license,
             name: &name,
             flags: self.options.flags,
             kern_version: self.version,
             ifindex: self.options.ifindex.unwrap_or(0),
             expected_attach_type: self.options.expected_attach_type,
             btf,
+            fd_array: self.fd_array,
+            attach_btf_id: self.target.btf_id,
+            attach_to: self.target.of,
+            ..ProgLoad::new(self.options.prog_type, insns, self.license)
         };
         let mut log = match self.options.log {
             LogMode::OnError => None,
@@ -405,47 +490,6 @@ fn attempt(
         }
     }
     result
-}
-
-/// Creates a map, with type information if the kernel takes it. On failure also what was asked for.
-fn create_map(
-    map: &MapSpec,
-    btf: Option<&OwnedFd>,
-    options: &LoadOptions,
-    kernel: &mut dyn Bpf,
-) -> Result<OwnedFd, (Errno, String)> {
-    let name = kernel_name(&map.name);
-    let mut max_entries = map.max_entries;
-    if map.map_type == MapType::PERF_EVENT_ARRAY && max_entries == 0 {
-        max_entries = kernel.possible_cpus().map_err(|e| {
-            (e, "the number of CPUs, from /sys/devices/system/cpu/possible".to_owned())
-        })?;
-    }
-    if matches!(map.map_type, MapType::RINGBUF | MapType::USER_RINGBUF) && max_entries > 0 {
-        max_entries =
-            max_entries.max(kernel.page_size()).checked_next_power_of_two().unwrap_or(max_entries);
-    }
-    let btf: Option<(BorrowedFd<'_>, u32, u32)> = btf
-        .filter(|_| map.map_type.takes_btf() && map.value_type_id.is_some())
-        .map(|fd| (fd.as_fd(), map.key_type_id.unwrap_or(0), map.value_type_id.unwrap_or(0)));
-    let mut request = MapCreate {
-        map_type: map.map_type,
-        key_size: map.key_size,
-        value_size: map.value_size,
-        max_entries,
-        flags: map.flags,
-        numa_node: map.numa_node.unwrap_or(0),
-        name: &name,
-        ifindex: options.ifindex.unwrap_or(0),
-        map_extra: map.map_extra.unwrap_or(0),
-        btf,
-    };
-    let mut result = kernel.map_create(&request);
-    if request.btf.is_some() && matches!(result, Err(Errno::EINVAL | Errno::ENOTSUPP)) {
-        request.btf = None;
-        result = kernel.map_create(&request);
-    }
-    result.map_err(|errno| (errno, map.to_string()))
 }
 
 /// A name as the kernel takes it: 15 letters, digits, `_` or `.`.

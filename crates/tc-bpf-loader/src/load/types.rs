@@ -1,5 +1,6 @@
 //! The types of the running kernel, read when something asks for them.
 
+use std::collections::BTreeMap;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -8,7 +9,7 @@ use object::Endianness;
 use object::elf::FileHeader64;
 use object::read::elf::{FileHeader as _, SectionHeader as _};
 
-use crate::btf::Btf;
+use crate::btf::{Btf, kind};
 use crate::insn::Endian;
 use crate::reloc::core::Targets;
 use crate::sys::{Bpf, Errno};
@@ -18,12 +19,21 @@ const VMLINUX: &str = "/sys/kernel/btf/vmlinux";
 const MAX_BTF: u64 = 64 << 20;
 const MAX_VMLINUX: u64 = 2 << 30;
 
-/// A module's types, and the descriptor that stands for them.
+/// A module of the kernel: the descriptor that stands for its types.
 #[derive(Debug)]
-#[expect(dead_code, reason = "kernel functions will ask for them")]
 pub(super) struct Module {
-    pub(super) name: String,
     pub(super) fd: OwnedFd,
+}
+
+/// A function or variable of the kernel.
+#[derive(Clone, Debug)]
+pub(super) struct Found {
+    pub(super) id: u32,
+    /// Its type or prototype.
+    pub(super) type_id: u32,
+    /// 0 for the kernel itself, else the module's number plus one.
+    pub(super) owner: usize,
+    pub(super) btf: Arc<Btf>,
 }
 
 /// What is known of the kernel's types so far.
@@ -34,6 +44,11 @@ pub(super) struct KernelTypes {
 }
 
 impl KernelTypes {
+    /// The same, for somebody else to hold on to.
+    pub(super) fn share(&self) -> KernelTypes {
+        KernelTypes { vmlinux: self.vmlinux.clone(), modules: None }
+    }
+
     /// The types of the kernel itself.
     pub(super) fn vmlinux(&mut self, kernel: &mut dyn Bpf) -> Result<Arc<Btf>, String> {
         self.vmlinux.get_or_insert_with(|| find_vmlinux(kernel)).clone()
@@ -53,7 +68,7 @@ impl KernelTypes {
                             let btf =
                                 Btf::parse_split(&module.bytes, Endian::HOST, Some(base.clone()))
                                     .ok()?;
-                            Some((Module { name: module.name, fd: module.fd }, Arc::new(btf)))
+                            Some((Module { fd: module.fd }, Arc::new(btf)))
                         })
                         .unzip()
                 },
@@ -61,6 +76,48 @@ impl KernelTypes {
             self.modules = Some(found);
         }
         self.modules.as_ref().map_or((&[], &[]), |(m, b)| (m, b))
+    }
+}
+
+impl KernelTypes {
+    /// Finds functions, variables and names of types by kind and name; what the kernel lacks, in its modules.
+    pub(super) fn find<'n>(
+        &mut self,
+        names: &[(u32, &'n str)],
+        kernel: &mut dyn Bpf,
+    ) -> Result<BTreeMap<(u32, &'n str), Found>, String> {
+        let mut found = BTreeMap::new();
+        let mut names = names.to_vec();
+        names.sort_unstable();
+        names.dedup();
+        let vmlinux = self.vmlinux(kernel)?;
+        search(&vmlinux, 0, &names, &mut found);
+        if found.len() < names.len() {
+            for (n, module) in self.modules(kernel).1.iter().enumerate() {
+                search(module, n + 1, &names, &mut found);
+            }
+        }
+        Ok(found)
+    }
+}
+
+fn search<'n>(
+    btf: &Arc<Btf>,
+    owner: usize,
+    names: &[(u32, &'n str)],
+    found: &mut BTreeMap<(u32, &'n str), Found>,
+) {
+    for ty in btf.iter().filter(|t| matches!(t.kind, kind::FUNC | kind::VAR | kind::TYPEDEF)) {
+        let name = btf.str_at(ty.name_off);
+        let at = names.binary_search_by(|(k, n)| (*k, *n).cmp(&(ty.kind, name)));
+        if let Some(wanted) = at.ok().and_then(|at| names.get(at)) {
+            found.entry(*wanted).or_insert_with(|| Found {
+                id: ty.id,
+                type_id: ty.size_or_id,
+                owner,
+                btf: btf.clone(),
+            });
+        }
     }
 }
 

@@ -118,7 +118,7 @@ impl Linker<'_> {
             }
             ([], _) => Ok(None),
             ([reloc], Insn::CALL) if reloc.kind == R_BPF_64_32 && reloc.offset == offset => {
-                self.call(open.section, offset, reloc, insn).map(Some)
+                self.call(open, n, reloc, insn)
             }
             ([reloc], Insn::LD_IMM64) if reloc.kind == R_BPF_64_64 && reloc.offset == offset => {
                 let second = self.out.insns.get(open.start + n + 1);
@@ -144,21 +144,20 @@ impl Linker<'_> {
 
     fn call(
         &mut self,
-        section: u32,
-        offset: u64,
+        open: &Open,
+        n: usize,
         reloc: &Reloc,
         insn: Insn,
-    ) -> Result<usize, ObjectError> {
+    ) -> Result<Option<usize>, ObjectError> {
         let spec = self.spec;
+        let (section, offset) = (open.section, open.offset + 8 * n as u64);
         let Some(symbol) = spec.elf.symbol(reloc.symbol) else {
             return Err(self.malformed(section, offset, "its symbol does not exist".to_owned()));
         };
-        let name = spec.elf.name(symbol.name);
         match symbol.place {
             Place::Undefined => {
-                let what =
-                    format!("calls `{name}`, which is not in the object (a kernel function?)");
-                Err(self.unsupported(section, offset, &what))
+                self.add_extern(section, offset, reloc.symbol, open.start + n)?;
+                Ok(None)
             }
             Place::Section(to) => {
                 let target = if symbol.kind == SymbolKind::Section {
@@ -166,9 +165,10 @@ impl Linker<'_> {
                 } else {
                     symbol.value
                 };
-                self.function_at(section, offset, to, target)
+                self.function_at(section, offset, to, target).map(Some)
             }
             Place::Special(n) => {
+                let name = spec.elf.name(symbol.name);
                 Err(self.malformed(section, offset, format!("it calls `{name}` in section {n:#x}")))
             }
         }

@@ -23,10 +23,8 @@ impl Linker<'_> {
         let target = match symbol.place {
             Place::Section(target) => target,
             Place::Undefined => {
-                let what = format!(
-                    "refers to `{name}`, which is not in the object (kernel symbol or configuration)"
-                );
-                return Err(self.unsupported(section, offset, &what));
+                self.add_extern(section, offset, reloc.symbol, at)?;
+                return Ok(None);
             }
             Place::Special(n) => {
                 return Err(self.malformed(
@@ -37,7 +35,7 @@ impl Linker<'_> {
             }
         };
         let imm = self.out.insns.get(at).map_or(0, |i| i.imm);
-        let to = symbol.value.wrapping_add_signed(i64::from(imm));
+        let to = self.target(symbol, imm);
         let section_name = spec.elf.section_name(target);
         if spec.elf.section(target).is_some_and(|s| s.is_code) {
             let function = self.function_at(section, offset, target, to)?;
@@ -48,16 +46,75 @@ impl Linker<'_> {
             self.map(section, offset, symbol, to, at)?;
             return Ok(None);
         }
+        if crate::data::is_section(section_name) {
+            self.variable(section, offset, target, to, at)?;
+            return Ok(None);
+        }
         let what = if symbol.kind == SymbolKind::Section || name.is_empty() {
-            format!(
-                "refers to global data in section `{section_name}`, which this loader does not provide"
-            )
+            format!("refers to section `{section_name}`, which holds neither maps nor variables")
         } else {
             format!(
-                "refers to the global variable `{name}` in section `{section_name}`, which this loader does not provide"
+                "refers to `{name}` in section `{section_name}`, which holds neither maps nor variables"
             )
         };
         Err(self.unsupported(section, offset, &what))
+    }
+
+    /// Where in its section a load refers to. What the instruction holds is added to the symbol's place; gcc's assembler
+    /// has added the place already, except to that of a section, which is 0.
+    fn target(&self, symbol: &Symbol, imm: i32) -> u64 {
+        let sum = symbol.value.wrapping_add_signed(i64::from(imm));
+        let imm = imm as u32;
+        let added = u64::from(imm).checked_sub(symbol.value).is_some_and(|at| at <= symbol.size);
+        if symbol.kind != SymbolKind::Section && added && self.spec.elf.is_gcc() {
+            u64::from(imm)
+        } else {
+            sum
+        }
+    }
+
+    /// Resolves a load of a variable's address: the map of its section, and the offset in there.
+    fn variable(
+        &mut self,
+        section: u32,
+        offset: u64,
+        target: u32,
+        to: u64,
+        at: usize,
+    ) -> Result<(), ObjectError> {
+        let spec = self.spec;
+        let name = spec.elf.section_name(target);
+        let index = spec.maps.partition_point(|m| m.section < target);
+        let found = spec.maps.get(index).filter(|m| m.section == target);
+        let (Some(_), Ok(to)) = (found, i32::try_from(to)) else {
+            let problem = format!("section `{name}`, which it refers to, has no byte {to}");
+            return Err(self.malformed(section, offset, problem));
+        };
+        let slot = self.slot(index)?;
+        if let Some(insn) = self.out.insns.get_mut(at) {
+            insn.src = Insn::PSEUDO_MAP_VALUE;
+            insn.imm = 0;
+        }
+        if let Some(half) = self.out.insns.get_mut(at + 1) {
+            half.imm = to;
+        }
+        self.out.map_refs.push((at, slot));
+        Ok(())
+    }
+
+    /// The number of a map among those that the program refers to.
+    fn slot(&mut self, index: usize) -> Result<usize, ObjectError> {
+        if let Some(slot) = self.map_slots.get(&index) {
+            return Ok(*slot);
+        }
+        let slot = self.out.maps.len();
+        let spec = self.spec;
+        if let Some(map) = spec.maps.get(index) {
+            self.out.maps.push(spec.map_def(map)?);
+            self.out.map_indices.push(index);
+        }
+        self.map_slots.insert(index, slot);
+        Ok(slot)
     }
 
     fn map(
@@ -73,21 +130,14 @@ impl Linker<'_> {
             return Ok(());
         };
         let index = spec.maps.partition_point(|m| (m.section, m.offset) < (target, to));
-        let Some(map) = spec.maps.get(index).filter(|m| m.section == target && m.offset == to)
-        else {
+        let found = spec.maps.get(index).filter(|m| m.section == target && m.offset == to);
+        if found.is_none() {
             let name = spec.elf.section_name(target);
             let problem =
                 format!("no map starts at byte {to} of section `{name}`, which it refers to");
             return Err(self.malformed(section, offset, problem));
-        };
-        let slot = if let Some(slot) = self.map_slots.get(&index) {
-            *slot
-        } else {
-            let slot = self.out.maps.len();
-            self.out.maps.push(spec.map_def(map, Some(self.program))?);
-            self.map_slots.insert(index, slot);
-            slot
-        };
+        }
+        let slot = self.slot(index)?;
         self.clear_constant(at);
         if let Some(insn) = self.out.insns.get_mut(at) {
             insn.src = Insn::PSEUDO_MAP_FD;

@@ -5,6 +5,7 @@
 
 mod calls;
 pub(crate) mod core;
+pub(crate) mod externs;
 mod maps;
 
 use crate::btf::ext::{FuncInfo, LineInfo};
@@ -21,11 +22,14 @@ const MAX_INSNS: usize = 1_000_000;
 #[non_exhaustive]
 pub struct Linked<'a> {
     /// The program and the functions it calls, the program first. Loads of map addresses have
-    /// [`Insn::PSEUDO_MAP_FD`] set and zero where the descriptor goes.
+    /// [`Insn::PSEUDO_MAP_FD`] set and zero where the descriptor goes, those of variables' addresses
+    /// [`Insn::PSEUDO_MAP_VALUE`] and the offset in the second half.
     pub insns: Vec<Insn>,
     /// Maps that the program refers to, in order of first reference.
     pub maps: Vec<&'a MapSpec>,
-    /// Instructions that load a map's address: index of the first of the two, and index in `maps`.
+    /// Index of each of `maps` in the object's.
+    pub(crate) map_indices: Vec<usize>,
+    /// Instructions that load a map's address, or that of a variable in it: index of the first of the two, and index in `maps`.
     pub map_refs: Vec<(usize, usize)>,
     /// Type of each function, empty if the object doesn't tell all of them.
     pub func_info: Vec<FuncInfo>,
@@ -33,6 +37,8 @@ pub struct Linked<'a> {
     pub line_info: Vec<LineInfo>,
     /// Instructions that depend on the kernel's types.
     pub(crate) core: Vec<core::CoreRef>,
+    /// Instructions that refer to something of the kernel: a function, a variable, a value of its configuration.
+    pub(crate) externs: Vec<externs::ExternRef>,
 }
 
 impl<'a> ProgramSpec<'a> {
@@ -40,7 +46,7 @@ impl<'a> ProgramSpec<'a> {
     ///
     /// # Errors
     /// [`ObjectError::Malformed`] for references that cannot be, [`ObjectError::Unsupported`] for what this loader
-    /// lacks: global data, symbols of the kernel.
+    /// lacks: symbols of the kernel.
     pub fn link(&self) -> Result<Linked<'a>, ObjectError> {
         let mut linker = Linker {
             spec: self.spec,
@@ -48,10 +54,12 @@ impl<'a> ProgramSpec<'a> {
             out: Linked {
                 insns: Vec::new(),
                 maps: Vec::new(),
+                map_indices: Vec::new(),
                 map_refs: Vec::new(),
                 func_info: Vec::new(),
                 line_info: Vec::new(),
                 core: Vec::new(),
+                externs: Vec::new(),
             },
             map_slots: std::collections::BTreeMap::new(),
             complete_funcs: true,

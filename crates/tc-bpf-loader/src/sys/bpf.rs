@@ -97,18 +97,18 @@ struct BtfLoadAttr {
 
 #[repr(C)]
 #[derive(Default)]
-struct ObjGetAttr {
-    pathname: u64,
-    bpf_fd: u32,
-    file_flags: u32,
+pub(super) struct ObjGetAttr {
+    pub(super) pathname: u64,
+    pub(super) bpf_fd: u32,
+    pub(super) file_flags: u32,
 }
 
 #[repr(C)]
 #[derive(Default)]
-struct InfoAttr {
-    bpf_fd: u32,
-    info_len: u32,
-    info: u64,
+pub(super) struct InfoAttr {
+    pub(super) bpf_fd: u32,
+    pub(super) info_len: u32,
+    pub(super) info: u64,
 }
 
 /// The start of `struct bpf_prog_info`; the rest is not asked for.
@@ -154,10 +154,10 @@ struct BtfInfo {
 /// `BPF_*_GET_FD_BY_ID` and `BPF_*_GET_NEXT_ID`.
 #[repr(C)]
 #[derive(Default)]
-struct ByIdAttr {
-    id: u32,
-    next_id: u32,
-    open_flags: u32,
+pub(super) struct ByIdAttr {
+    pub(super) id: u32,
+    pub(super) next_id: u32,
+    pub(super) open_flags: u32,
 }
 
 // No padding: every byte that the kernel reads is written.
@@ -177,7 +177,7 @@ const _: () = {
 /// # Safety
 /// `attr` must be the structure of that command, and the pointers in it must point to as many bytes as the lengths
 /// beside them say: readable, and writable where the kernel answers.
-unsafe fn bpf<T>(command: libc::c_long, attr: &mut T) -> Result<RawFd, Errno> {
+pub(super) unsafe fn bpf<T>(command: libc::c_long, attr: &mut T) -> Result<RawFd, Errno> {
     // SAFETY: attr is valid for its size; what it points to is the caller's promise.
     let result =
         unsafe { libc::syscall(libc::SYS_bpf, command, std::ptr::from_mut(attr), size_of::<T>()) };
@@ -188,7 +188,7 @@ unsafe fn bpf<T>(command: libc::c_long, attr: &mut T) -> Result<RawFd, Errno> {
 ///
 /// # Safety
 /// Nobody else owns `fd`.
-unsafe fn own(fd: RawFd) -> Result<OwnedFd, Errno> {
+pub(super) unsafe fn own(fd: RawFd) -> Result<OwnedFd, Errno> {
     // SAFETY: the caller's promise; the kernel returned it, so it is open.
     let fd = unsafe { OwnedFd::from_raw_fd(fd) };
     if fd.as_raw_fd() > 2 {
@@ -224,8 +224,15 @@ fn take_log(log: Option<&mut Log>, buffer: &[u8], true_size: u32) {
     }
 }
 
-/// Describes a BTF, with its name and, if that is of a module, its bytes.
-fn btf_details(fd: BorrowedFd<'_>) -> Result<Option<(String, Vec<u8>)>, Errno> {
+/// A BTF of the running kernel.
+struct BtfDetails {
+    name: String,
+    is_kernel: bool,
+    bytes: Vec<u8>,
+}
+
+/// Describes a BTF; without its bytes for that of the kernel itself, which `/sys` has.
+fn btf_details(fd: BorrowedFd<'_>) -> Result<BtfDetails, Errno> {
     let mut name = [0u8; 64];
     let mut bytes = Vec::new();
     // First its size and name, then its bytes.
@@ -247,14 +254,20 @@ fn btf_details(fd: BorrowedFd<'_>) -> Result<Option<(String, Vec<u8>)>, Errno> {
         unsafe { bpf(BPF_OBJ_GET_INFO_BY_FD, &mut attr)? };
         let [info] = info;
         let text = name.split(|b| *b == 0).next().unwrap_or_default();
-        if info.kernel_btf == 0 || text == b"vmlinux" || info.btf_size > MAX_MODULE_BTF {
-            return Ok(None);
-        }
-        if bytes.len() >= info.btf_size as usize {
-            return Ok(Some((String::from_utf8_lossy(text).into_owned(), bytes)));
+        let is_kernel = info.kernel_btf != 0;
+        let enough = bytes.len() >= info.btf_size as usize;
+        if enough || info.btf_size > MAX_MODULE_BTF || (is_kernel && text == b"vmlinux") {
+            let name = String::from_utf8_lossy(text).into_owned();
+            return Ok(BtfDetails { name, is_kernel, bytes });
         }
         bytes = vec![0; info.btf_size as usize];
     }
+}
+
+fn btf_by_id(id: u32) -> Result<OwnedFd, Errno> {
+    let mut attr = ByIdAttr { id, ..ByIdAttr::default() };
+    // SAFETY: the structure has no pointers; the descriptor returned is ours.
+    unsafe { bpf(BPF_BTF_GET_FD_BY_ID, &mut attr).and_then(|fd| own(fd)) }
 }
 
 impl Bpf for Kernel {
@@ -274,6 +287,7 @@ impl Bpf for Kernel {
             btf_key_type_id: key,
             btf_value_type_id: value,
             map_extra: map.map_extra,
+            inner_map_fd: map.inner.map_or(0, |fd| fd.as_raw_fd() as u32),
             ..MapCreateAttr::default()
         };
         // SAFETY: the structure of this command has no pointers; the descriptor returned is ours.
@@ -301,6 +315,7 @@ impl Bpf for Kernel {
             .flat_map(|b| b.line_info)
             .map(|l: &LineInfo| [l.insn_off, l.file_name_off, l.line_off, l.line_col])
             .collect();
+        let fds: Vec<RawFd> = prog.fd_array.iter().map(BorrowedFd::as_raw_fd).collect();
         let mut attr = ProgLoadAttr {
             prog_type: prog.prog_type.0,
             insn_cnt: insns.len() as u32,
@@ -315,6 +330,9 @@ impl Bpf for Kernel {
             prog_ifindex: prog.ifindex,
             expected_attach_type: prog.expected_attach_type,
             prog_btf_fd: prog.btf.map_or(0, |b| b.fd.as_raw_fd() as u32),
+            attach_btf_id: prog.attach_btf_id,
+            attach_prog_fd: prog.attach_to.map_or(0, |fd| fd.as_raw_fd() as u32),
+            fd_array: if fds.is_empty() { 0 } else { address(&fds) },
             ..ProgLoadAttr::default()
         };
         if !funcs.is_empty() {
@@ -422,19 +440,22 @@ impl Bpf for Kernel {
                 Err(errno) => return Err(errno),
             }
             last = attr.next_id;
-            let mut attr = ByIdAttr { id: last, ..ByIdAttr::default() };
-            // SAFETY: the structure has no pointers; the descriptor returned is ours.
-            let fd = match unsafe { bpf(BPF_BTF_GET_FD_BY_ID, &mut attr).and_then(|fd| own(fd)) } {
+            let fd = match btf_by_id(last) {
                 Ok(fd) => fd,
                 // Gone in between.
                 Err(Errno::ENOENT) => continue,
                 Err(errno) => return Err(errno),
             };
-            if let Some((name, bytes)) = btf_details(fd.as_fd())? {
-                found.push(ModuleBtf { name, fd, bytes });
+            let details = btf_details(fd.as_fd())?;
+            if details.is_kernel && !details.bytes.is_empty() {
+                found.push(ModuleBtf { name: details.name, fd, bytes: details.bytes });
             }
         }
         Ok(found)
+    }
+
+    fn btf_bytes(&mut self, id: u32) -> Result<Vec<u8>, Errno> {
+        Ok(btf_details(btf_by_id(id)?.as_fd())?.bytes)
     }
 
     fn possible_cpus(&mut self) -> Result<u32, Errno> {

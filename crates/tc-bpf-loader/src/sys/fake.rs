@@ -5,7 +5,10 @@ use std::fs::File;
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::path::{Path, PathBuf};
 
-use super::{Bpf, Errno, Log, MapCreate, ModuleBtf, ProgInfo, ProgLoad};
+use super::{
+    Attached, Attachment, Bpf, Errno, LinkInfo, LinkOps, Log, MapCreate, ModuleBtf, ProgInfo,
+    ProgLoad,
+};
 use crate::btf::ext::{FuncInfo, LineInfo};
 use crate::insn::Insn;
 use crate::map::MapType;
@@ -62,6 +65,14 @@ pub enum Request {
         func_info: Vec<FuncInfo>,
         /// Source lines.
         line_info: Vec<LineInfo>,
+        /// `BPF_F_*`.
+        flags: u32,
+        /// Descriptors of modules' BTF.
+        fd_array: Vec<RawFd>,
+        /// BTF id of what the program is for.
+        attach_btf_id: u32,
+        /// The program or module that this is of.
+        attach_to: Option<RawFd>,
     },
     /// [`Bpf::btf_load`].
     #[non_exhaustive]
@@ -102,10 +113,12 @@ pub struct Fake {
     requests: Vec<Request>,
     progs: VecDeque<Refusal>,
     maps: VecDeque<Errno>,
-    btfs: VecDeque<Refusal>,
+    btfs: VecDeque<Option<Refusal>>,
     gets: VecDeque<Errno>,
+    attachments: VecDeque<Errno>,
     kind: Option<String>,
     info: Option<ProgInfo>,
+    pub(super) world: super::fake_ops::World,
     files: BTreeMap<PathBuf, Vec<u8>>,
     modules: Vec<(String, Vec<u8>)>,
 }
@@ -139,12 +152,22 @@ impl Fake {
 
     /// Refuses the next BTF.
     pub fn refuse_btf(&mut self, errno: Errno, log: &str) {
-        self.btfs.push_back(Refusal { errno, log: log.to_owned(), true_size: None });
+        self.btfs.push_back(Some(Refusal { errno, log: log.to_owned(), true_size: None }));
+    }
+
+    /// Takes the next BTF, to refuse one after it.
+    pub fn grant_btf(&mut self) {
+        self.btfs.push_back(None);
     }
 
     /// Refuses the next path to be opened.
     pub fn refuse_get(&mut self, errno: Errno) {
         self.gets.push_back(errno);
+    }
+
+    /// Refuses the next attachment, or list of what is attached.
+    pub fn refuse_attachment(&mut self, errno: Errno) {
+        self.attachments.push_back(errno);
     }
 
     /// What all descriptors are from now on.
@@ -158,7 +181,7 @@ impl Fake {
         self.files.insert(path.into(), bytes.to_vec());
     }
 
-    /// Adds a module of the kernel with its type information.
+    /// Adds a module of the kernel with its type information, whose id is the number of modules so far plus one.
     pub fn add_module(&mut self, name: &str, btf: &[u8]) {
         self.modules.push((name.to_owned(), btf.to_vec()));
     }
@@ -190,7 +213,7 @@ impl Fake {
     }
 }
 
-fn descriptor() -> Result<OwnedFd, Errno> {
+pub(super) fn descriptor() -> Result<OwnedFd, Errno> {
     File::open("/dev/null")
         .map(Into::into)
         .map_err(|e| Errno(e.raw_os_error().unwrap_or(libc::EIO)))
@@ -200,9 +223,53 @@ fn number(fd: &Result<OwnedFd, Errno>) -> Option<RawFd> {
     fd.as_ref().ok().map(AsRawFd::as_raw_fd)
 }
 
+/// What is not refused is granted, and nothing is attached.
+impl LinkOps for Fake {
+    fn prog_attach(&mut self, _: &Attachment<'_>) -> Result<(), Errno> {
+        self.attachments.pop_front().map_or(Ok(()), Err)
+    }
+
+    fn prog_detach(&mut self, _: &Attachment<'_>) -> Result<(), Errno> {
+        Err(Errno::ENOENT)
+    }
+
+    fn prog_query(&mut self, _: u32, _: u32) -> Result<Attached, Errno> {
+        let list = Attached { revision: 1, programs: Vec::new() };
+        self.attachments.pop_front().map_or(Ok(list), Err)
+    }
+
+    fn link_create(&mut self, _: &Attachment<'_>) -> Result<OwnedFd, Errno> {
+        self.attachments.pop_front().map_or_else(descriptor, Err)
+    }
+
+    fn link_update(
+        &mut self,
+        _: BorrowedFd<'_>,
+        _: BorrowedFd<'_>,
+        _: Option<BorrowedFd<'_>>,
+    ) -> Result<(), Errno> {
+        Ok(())
+    }
+
+    fn link_detach(&mut self, _: BorrowedFd<'_>) -> Result<(), Errno> {
+        Ok(())
+    }
+
+    fn link_by_id(&mut self, _: u32) -> Result<OwnedFd, Errno> {
+        Err(Errno::ENOENT)
+    }
+
+    fn link_info(&mut self, _: BorrowedFd<'_>) -> Result<LinkInfo, Errno> {
+        Ok(LinkInfo::default())
+    }
+}
+
 impl Bpf for Fake {
     fn map_create(&mut self, map: &MapCreate<'_>) -> Result<OwnedFd, Errno> {
         let fd = self.maps.pop_front().map_or_else(descriptor, Err);
+        if let Some(fd) = number(&fd) {
+            self.world.add(fd, map);
+        }
         self.requests.push(Request::MapCreate {
             fd: number(&fd),
             name: map.name.to_owned(),
@@ -219,6 +286,9 @@ impl Bpf for Fake {
     fn prog_load(&mut self, prog: &ProgLoad<'_>, log: Option<&mut Log>) -> Result<OwnedFd, Errno> {
         let (log_level, log_size) = log.as_ref().map_or((0, 0), |l| (l.level, l.size));
         let fd = Self::answer(self.progs.pop_front(), log);
+        if let Some(fd) = number(&fd) {
+            self.world.forget(fd);
+        }
         self.requests.push(Request::ProgLoad {
             fd: number(&fd),
             name: prog.name.to_owned(),
@@ -232,23 +302,39 @@ impl Bpf for Fake {
             btf: prog.btf.map(|b| b.fd.as_raw_fd()),
             func_info: prog.btf.map(|b| b.func_info.to_vec()).unwrap_or_default(),
             line_info: prog.btf.map(|b| b.line_info.to_vec()).unwrap_or_default(),
+            flags: prog.flags,
+            fd_array: prog.fd_array.iter().map(AsRawFd::as_raw_fd).collect(),
+            attach_btf_id: prog.attach_btf_id,
+            attach_to: prog.attach_to.map(|fd| fd.as_raw_fd()),
         });
         fd
     }
 
     fn btf_load(&mut self, btf: &[u8], log: Option<&mut Log>) -> Result<OwnedFd, Errno> {
-        let fd = Self::answer(self.btfs.pop_front(), log);
+        let fd = Self::answer(self.btfs.pop_front().flatten(), log);
         self.requests.push(Request::BtfLoad { fd: number(&fd), bytes: btf.to_vec() });
         fd
     }
 
     fn obj_get(&mut self, path: &Path) -> Result<OwnedFd, Errno> {
-        let fd = self.gets.pop_front().map_or_else(descriptor, Err);
+        let pinned = self.world.pinned(path);
+        let fd = match (self.gets.pop_front(), pinned) {
+            (Some(errno), _) => Err(errno),
+            // Something of the described kind may be anywhere.
+            (None, None) if self.kind.is_none() => Err(Errno::ENOENT),
+            _ => descriptor(),
+        };
+        if let Some(fd) = number(&fd) {
+            self.world.opened(fd, pinned);
+        }
         self.requests.push(Request::ObjGet { fd: number(&fd), path: path.to_owned() });
         fd
     }
 
-    fn fd_kind(&mut self, _fd: BorrowedFd<'_>) -> Result<String, Errno> {
+    fn fd_kind(&mut self, fd: BorrowedFd<'_>) -> Result<String, Errno> {
+        if self.world.is_map(fd.as_raw_fd()) {
+            return Ok("bpf-map".to_owned());
+        }
         Ok(self.kind.clone().unwrap_or_else(|| "bpf-prog".to_owned()))
     }
 
@@ -276,6 +362,11 @@ impl Bpf for Fake {
                 Ok(ModuleBtf { name: name.clone(), fd: descriptor()?, bytes: bytes.clone() })
             })
             .collect()
+    }
+
+    fn btf_bytes(&mut self, id: u32) -> Result<Vec<u8>, Errno> {
+        let of_module = (id as usize).checked_sub(1).and_then(|n| self.modules.get(n));
+        of_module.map(|(_, bytes)| bytes.clone()).ok_or(Errno::ENOENT)
     }
 
     fn possible_cpus(&mut self) -> Result<u32, Errno> {

@@ -5,6 +5,15 @@
 #[expect(unsafe_code, reason = "the bpf system call takes pointers in a structure")]
 mod bpf;
 mod fake;
+mod fake_ops;
+#[expect(unsafe_code, reason = "control messages are raw memory")]
+pub mod fds;
+#[expect(unsafe_code, reason = "the bpf system call takes pointers in a structure")]
+mod kernel_links;
+#[expect(unsafe_code, reason = "the bpf system call takes pointers in a structure")]
+mod kernel_ops;
+mod links;
+mod ops;
 #[expect(unsafe_code, reason = "options of sockets take pointers")]
 pub(crate) mod socket;
 
@@ -15,6 +24,9 @@ use std::path::Path;
 
 pub use bpf::Kernel;
 pub use fake::{Fake, Request};
+pub use fake_ops::FakeMap;
+pub use links::{Attached, Attachment, LinkInfo, LinkOps};
+pub use ops::{Batch, Cursor, MapInfo, MapOps, PinOps};
 
 use crate::btf::ext::{FuncInfo, LineInfo};
 use crate::insn::Insn;
@@ -22,7 +34,7 @@ use crate::map::MapType;
 use crate::prog::ProgType;
 
 /// What the loader asks of the kernel. Descriptors are never 0, 1 or 2: in bpf(2), descriptor 0 often means "none".
-pub trait Bpf {
+pub trait Bpf: MapOps + PinOps + LinkOps {
     /// Creates a map.
     #[doc(alias = "BPF_MAP_CREATE")]
     fn map_create(&mut self, map: &MapCreate<'_>) -> Result<OwnedFd, Errno>;
@@ -58,6 +70,10 @@ pub trait Bpf {
     #[doc(alias = "BPF_BTF_GET_NEXT_ID")]
     fn module_btfs(&mut self) -> Result<Vec<ModuleBtf>, Errno>;
 
+    /// The type information of that id, of a program for example. Needs `CAP_SYS_ADMIN`.
+    #[doc(alias = "BPF_BTF_GET_FD_BY_ID")]
+    fn btf_bytes(&mut self, id: u32) -> Result<Vec<u8>, Errno>;
+
     /// Number of CPUs that may ever be online, the size of per-CPU arrays.
     fn possible_cpus(&mut self) -> Result<u32, Errno>;
 
@@ -85,6 +101,8 @@ impl Errno {
     pub const E2BIG: Errno = Errno(libc::E2BIG);
     /// Try again.
     pub const EAGAIN: Errno = Errno(libc::EAGAIN);
+    /// It is there already.
+    pub const EEXIST: Errno = Errno(libc::EEXIST);
     /// Out of memory.
     pub const ENOMEM: Errno = Errno(libc::ENOMEM);
     /// Access denied; of a program load: the verifier's refusal.
@@ -139,7 +157,7 @@ pub struct ModuleBtf {
 }
 
 /// A map to create.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct MapCreate<'a> {
     /// Type.
@@ -162,6 +180,8 @@ pub struct MapCreate<'a> {
     pub map_extra: u64,
     /// Type information, and the ids of key and value in it.
     pub btf: Option<(BorrowedFd<'a>, u32, u32)>,
+    /// A map like those that this one is to hold. Since Linux 4.12.
+    pub inner: Option<BorrowedFd<'a>>,
 }
 
 /// A program to load.
@@ -186,6 +206,33 @@ pub struct ProgLoad<'a> {
     pub expected_attach_type: u32,
     /// Type information.
     pub btf: Option<ProgBtf<'a>>,
+    /// BTF of modules whose functions are called, by the number that calls have; the first one is not used.
+    pub fd_array: &'a [BorrowedFd<'a>],
+    /// BTF id of the function, hook or type that the program is for, 0 for none.
+    pub attach_btf_id: u32,
+    /// The program that this one is for, or the BTF of the module that `attach_btf_id` is of.
+    pub attach_to: Option<BorrowedFd<'a>>,
+}
+
+impl<'a> ProgLoad<'a> {
+    /// A program with nothing but type, instructions and license.
+    #[must_use]
+    pub fn new(prog_type: ProgType, insns: &'a [Insn], license: &'a str) -> Self {
+        ProgLoad {
+            prog_type,
+            insns,
+            license,
+            name: "",
+            flags: 0,
+            kern_version: 0,
+            ifindex: 0,
+            expected_attach_type: 0,
+            btf: None,
+            fd_array: &[],
+            attach_btf_id: 0,
+            attach_to: None,
+        }
+    }
 }
 
 /// Type information of a program.

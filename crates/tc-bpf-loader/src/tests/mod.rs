@@ -1,11 +1,14 @@
 //! Tests over the objects in `testdata/`, whose sources and Makefile lie beside them.
 
 mod asm;
+mod btf;
 mod classic_kernel;
 mod core;
 mod damage;
+mod externs;
 mod kernel;
 mod load;
+mod maps;
 mod objects;
 
 use std::path::PathBuf;

@@ -133,7 +133,7 @@ fn maps_of_a_maps_section() {
 
 #[test]
 fn btf_tells_the_two_layouts_of_28_bytes_apart() {
-    let outer = |name: &str| object(name).maps().nth(1).unwrap().unwrap().clone();
+    let outer = |name: &str| object(name).maps().nth(2).unwrap().unwrap().clone();
     let with = outer("inner_map_def-g-el.o");
     assert_eq!((with.inner_map_idx, with.id), (Some(1), 0));
     let without = outer("inner_map_def-el.o");
@@ -144,7 +144,9 @@ fn btf_tells_the_two_layouts_of_28_bytes_apart() {
 fn maps_that_btf_defines() {
     let object = object("btf_maps-g-el.o");
     let maps: Vec<_> = object.maps().filter_map(Result::ok).collect();
-    let [flows, totals, pinned] = maps.as_slice() else { panic!("{maps:?}") };
+    let [jumps, flows, totals, pinned] = maps.as_slice() else { panic!("{maps:?}") };
+    assert_eq!(jumps.to_string(), "prog_array, key 4 B, value 4 B, max_entries 2, flags 0x0");
+    assert_eq!(jumps.slots.len(), 1);
     assert_eq!(flows.to_string(), "hash, key 12 B, value 8 B, max_entries 1024, flags 0x1");
     assert!(flows.key_type_id.is_some() && flows.value_type_id.is_some());
     assert_eq!(totals.to_string(), "array, key 4 B, value 8 B, max_entries 4, flags 0x0");
@@ -221,32 +223,12 @@ fn a_callback_is_an_address_relative_to_its_load() {
     assert_eq!(linked.insns.len(), 11 + 7);
 }
 
-/// Each program of the object needs something that is missing here, except one; the others are no obstacle to it.
+/// What the kernel is asked for when a program is loaded, it is not asked for before.
 #[test]
-fn what_is_not_supported_is_named_and_stops_only_its_program() {
+fn what_the_kernel_has_to_provide_does_not_hinder_linking() {
     let object = object("unsupported-g-el.o");
-    assert!(named(&object, "all_fine").link().is_ok());
-    for (program, what) in [
-        (
-            "uses_bss",
-            "instruction 0 of section `bss` refers to the global variable `counter` in section `.bss`",
-        ),
-        (
-            "uses_rodata",
-            "instruction 0 of section `rodata` refers to the global variable `setting` in section `.rodata`",
-        ),
-        (
-            "uses_data",
-            "instruction 0 of section `data` refers to the global variable `start` in section `.data.start`",
-        ),
-        ("uses_kconfig", "instruction 0 of section `kconfig` refers to `LINUX_KERNEL_VERSION`"),
-        ("uses_ksym", "instruction 0 of section `ksym` refers to `kernel_symbol`"),
-        ("uses_kfunc", "instruction 1 of section `kfunc` calls `kernel_function`"),
-    ] {
-        let error = named(&object, program).link().unwrap_err();
-        assert!(matches!(error, ObjectError::Unsupported { .. }), "{error:?}");
-        let start = format!("program `{program}` of unsupported-g-el.o cannot be loaded: {what}");
-        assert!(error.to_string().starts_with(&start), "{error}");
+    for program in ["all_fine", "uses_kconfig", "uses_ksym", "uses_kfunc", "uses_core"] {
+        assert!(named(&object, program).link().is_ok(), "{program}");
     }
 }
 
@@ -254,15 +236,8 @@ fn what_is_not_supported_is_named_and_stops_only_its_program() {
 fn an_odd_map_stops_only_its_program() {
     let odd = object("odd_map-g-el.o");
     assert!(named(&odd, "without").link().is_ok());
-    let error = named(&odd, "with_odd").link().unwrap_err().to_string();
-    assert!(
-        error.ends_with("map `odd` has the field `colour`, which this loader does not know"),
-        "{error}"
-    );
-    let maps = object("btf_maps-g-el.o");
-    assert!(named(&maps, "both").link().is_ok());
-    let error = named(&maps, "with_jumps").link().unwrap_err().to_string();
-    assert!(error.contains("map `jumps` declares its contents (`values`)"), "{error}");
+    // Fields that nobody knows are overlooked, as iproute2 does; what cannot be read is not.
+    assert!(named(&odd, "with_odd").link().is_ok());
 }
 
 #[test]

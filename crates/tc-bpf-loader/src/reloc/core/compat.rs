@@ -9,7 +9,7 @@ const MAX_PAIRS: usize = 4096;
 const MAX_MEMBERS: usize = 1 << 17;
 
 /// A name without its flavour, the part from `___` on that tells variants of one type apart.
-pub(super) fn essential(name: &str) -> &str {
+pub(crate) fn essential(name: &str) -> &str {
     match name.find("___") {
         Some(0) | None => name,
         Some(at) => name.get(..at).unwrap_or(name),
@@ -65,7 +65,7 @@ pub(super) fn fields_fit(local: &Btf, a: u32, target: &Btf, b: u32) -> bool {
 
 /// Whether two types are of the same make, for `bpf_core_type_exists` and `bpf_core_type_size`: kinds, and what
 /// pointers, arrays and functions are about; names and members don't matter.
-pub(super) fn types_fit(local: &Btf, a: u32, target: &Btf, b: u32) -> bool {
+pub(crate) fn types_fit(local: &Btf, a: u32, target: &Btf, b: u32) -> bool {
     Pairs::new(local, target, false).fit(a, b)
 }
 

@@ -15,8 +15,9 @@ use crate::btf::ext::CoreRelo;
 use crate::btf::{Btf, kind as btf_kind};
 
 use access::{Field, Path};
-use compat::{class, essential};
+use compat::class;
 
+pub(crate) use compat::{essential, types_fit};
 pub(crate) use patch::POISON;
 
 /// `enum bpf_core_relo_kind`.
@@ -399,7 +400,7 @@ impl<'a> Resolver<'a> {
                     self.budget = self.budget.saturating_sub(1 << 10);
                     compat::types_match(local, root, target, id)
                 } else {
-                    compat::types_fit(local, root, target, id)
+                    types_fit(local, root, target, id)
                 };
                 match relo.kind {
                     _ if !fits => None,

@@ -1,0 +1,152 @@
+//! Where maps are pinned, and what was made there.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use crate::sha1;
+use crate::spec::ObjectSpec;
+use crate::sys::{Bpf, Errno};
+
+/// Directories for the ways of pinning. All of them are in one BPF file system, which is mounted, and in which they are
+/// made, when a map is to be pinned there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Places {
+    /// Where the BPF file system is or belongs.
+    pub mount: PathBuf,
+    /// For [`Pinning::ByName`](crate::Pinning::ByName).
+    pub by_name: PathBuf,
+    /// For [`Pinning::Global`](crate::Pinning::Global).
+    pub global: PathBuf,
+    /// For [`Pinning::Object`](crate::Pinning::Object); in there each object has a directory, called after the SHA-1 of
+    /// its file.
+    pub objects: PathBuf,
+    /// For [`Pinning::Custom`](crate::Pinning::Custom), by number.
+    pub custom: BTreeMap<u32, PathBuf>,
+    /// Symbolic links that belong there, once something is pinned: where they lead, and where they are.
+    pub links: Vec<(PathBuf, PathBuf)>,
+}
+
+impl Default for Places {
+    /// libbpf's place for maps pinned by name, `/sys/fs/bpf`, and iproute2's for the others: `/sys/fs/bpf/tc`.
+    fn default() -> Self {
+        let mount = PathBuf::from("/sys/fs/bpf");
+        Places { by_name: mount.clone(), ..Places::of_iproute2(&mount) }
+    }
+}
+
+impl Places {
+    /// iproute2's directories under a mount point: `tc/globals` for what all objects share and for what is pinned by
+    /// name, and one in `tc` for each object. `xdp` and `ip` lead to `tc`.
+    #[must_use]
+    pub fn of_iproute2(mount: &Path) -> Self {
+        let tc = mount.join("tc");
+        Places {
+            mount: mount.to_owned(),
+            by_name: tc.join("globals"),
+            global: tc.join("globals"),
+            custom: BTreeMap::new(),
+            links: ["xdp", "ip"].map(|name| (tc.join(""), mount.join(name))).to_vec(),
+            objects: tc,
+        }
+    }
+
+    /// The directory of an object's own maps.
+    pub fn object(&self, object: &ObjectSpec) -> PathBuf {
+        self.objects.join(sha1::hex(object.elf.bytes()))
+    }
+}
+
+/// What a load made that outlives it: pins, directories, links, a mount. On failure it is taken back.
+#[derive(Debug, Default)]
+pub struct Made(Vec<Item>);
+
+#[derive(Debug)]
+enum Item {
+    Pin(PathBuf),
+    Link(PathBuf),
+    Dir(PathBuf),
+    Mount(PathBuf),
+}
+
+impl Made {
+    /// The pins that were made; what was found pinned already is not among them.
+    pub fn pins(&self) -> impl Iterator<Item = &Path> {
+        self.0.iter().filter_map(|item| match item {
+            Item::Pin(path) => Some(path.as_path()),
+            _ => None,
+        })
+    }
+
+    /// Takes it all back, the latest first. What others use by now stays.
+    pub fn undo(&self, kernel: &mut dyn Bpf) {
+        for item in self.0.iter().rev() {
+            // What cannot be removed is somebody else's by now.
+            _ = match item {
+                Item::Pin(path) | Item::Link(path) => kernel.unlink(path),
+                Item::Dir(path) => kernel.remove_dir(path),
+                Item::Mount(path) => kernel.unmount(path),
+            };
+        }
+    }
+
+    pub(super) fn pin(&mut self, path: PathBuf) {
+        self.0.push(Item::Pin(path));
+    }
+
+    /// Makes the directory that a pin goes to, on a BPF file system; on failure says which is the trouble.
+    pub(super) fn directory_of(
+        &mut self,
+        pin: &Path,
+        places: &Places,
+        kernel: &mut dyn Bpf,
+    ) -> Result<(), (Errno, PathBuf)> {
+        let directory = pin.parent().unwrap_or(pin);
+        match kernel.is_bpf_fs(directory) {
+            Ok(true) => return Ok(()),
+            Ok(false) | Err(Errno::ENOENT) => {}
+            Err(errno) => return Err((errno, directory.to_owned())),
+        }
+        let mount = &places.mount;
+        match kernel.is_bpf_fs(mount) {
+            Ok(true) => {}
+            other => {
+                if other == Err(Errno::ENOENT) {
+                    self.make_dir(mount, kernel)?;
+                }
+                kernel.mount_bpf(mount).map_err(|errno| (errno, mount.clone()))?;
+                self.0.push(Item::Mount(mount.clone()));
+            }
+        }
+        // From the mount point down.
+        let mut missing: Vec<&Path> =
+            directory.ancestors().take_while(|p| *p != mount.as_path()).collect();
+        if !directory.starts_with(mount) {
+            missing.clear();
+        }
+        for path in missing.into_iter().rev() {
+            self.make_dir(path, kernel)?;
+        }
+        for (target, path) in &places.links {
+            if kernel.make_link(target, path).is_ok() {
+                self.0.push(Item::Link(path.clone()));
+            }
+        }
+        match kernel.is_bpf_fs(directory) {
+            Ok(true) => Ok(()),
+            Ok(false) => Err((Errno(libc::EPERM), directory.to_owned())),
+            Err(errno) => Err((errno, directory.to_owned())),
+        }
+    }
+
+    fn make_dir(&mut self, path: &Path, kernel: &mut dyn Bpf) -> Result<(), (Errno, PathBuf)> {
+        match kernel.make_dir(path) {
+            Ok(()) => {
+                self.0.push(Item::Dir(path.to_owned()));
+                Ok(())
+            }
+            Err(Errno::EEXIST) => Ok(()),
+            Err(errno) => Err((errno, path.to_owned())),
+        }
+    }
+}
