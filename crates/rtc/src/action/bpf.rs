@@ -124,8 +124,9 @@ impl ActionKind for Bpf {
         }
         control::print(bpf.head.control, "control_action", "default-action ", "", out);
         out.newline();
-        print::print_refs(&bpf.head, bpf.times, "\t ", show, out);
-        out.text(format_args!(" "));
+        print::print_refs_open(&bpf.head, bpf.times, "\t ", show, out);
+        // A line break that -oneline does not replace.
+        out.text(format_args!("\n "));
         Ok(())
     }
 }

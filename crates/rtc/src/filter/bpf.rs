@@ -314,8 +314,9 @@ pub(crate) fn print_program(id: u32, tag: Option<[u8; 8]>, show: &mut Show<'_>, 
         }
         let tag = hex(info.tag);
         out.field("tag", tag.as_str(), format_args!("tag {tag} "));
+        out.json("jited", u8::from(info.jited));
         if info.jited {
-            out.field("jited", 1u8, format_args!("jited "));
+            out.text(format_args!("jited "));
         }
         if show.options.details > 0 {
             let loaded = info.load_time_ns;
