@@ -6,7 +6,7 @@ use tc_proto::action;
 use tc_proto::ematch;
 use tc_proto::filter::{Basic, Bpf, Flow, Fw, Matchall, U32};
 use tc_proto::qdisc::{
-    Bfifo, Clsact, Drr, FqCodel, Htb, Ingress, Mq, Multiq, Noqueue, Pfifo, PfifoFast,
+    Bfifo, Clsact, Drr, FqCodel, Htb, Ingress, Mq, Multiq, Netem, Noqueue, Pfifo, PfifoFast,
     PfifoHeadDrop, Prio, Sfq, Tbf,
 };
 use tc_proto::units::{Estimator, SizeTable};
@@ -28,6 +28,7 @@ pub const KINDS: &[Check] = &[
     row::<action::Connmark>(),
     row::<action::Csum>(),
     row::<action::Ct>(),
+    row::<action::Ctinfo>(),
     row::<Drr>(),
     row::<Flow>(),
     row::<FqCodel>(),
@@ -45,8 +46,9 @@ pub const KINDS: &[Check] = &[
     row::<action::Mpls>(),
     row::<Mq>(),
     row::<Multiq>(),
-    row::<ematch::Nbyte>(),
     row::<action::Nat>(),
+    row::<ematch::Nbyte>(),
+    row::<Netem>(),
     row::<Noqueue>(),
     row::<action::Pedit>(),
     row::<Pfifo>(),
@@ -61,8 +63,8 @@ pub const KINDS: &[Check] = &[
     row::<action::Skbmod>(),
     row::<Tbf>(),
     row::<action::TunnelKey>(),
-    row::<ematch::U32>(),
     row::<U32>(),
+    row::<ematch::U32>(),
     row::<action::Vlan>(),
 ];
 

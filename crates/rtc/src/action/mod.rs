@@ -8,6 +8,7 @@ pub mod bpf;
 pub mod connmark;
 pub mod csum;
 pub mod ct;
+pub mod ctinfo;
 pub mod gact;
 pub mod gate;
 pub mod ife;

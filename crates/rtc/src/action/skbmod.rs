@@ -9,7 +9,7 @@ use super::{control, parse_index, print};
 use crate::args::{Args, abbreviates};
 use crate::error::Error;
 use crate::kinds::{ActionKind, Pending, Plain, Show};
-use crate::out::{Json, Out};
+use crate::out::Out;
 
 const USAGE: &str = "\
 Usage: ... skbmod { set | swap mac | ecn } [ dmac MAC ] [ smac MAC ] [ etype ETYPE ] [ VERDICT ]
@@ -33,6 +33,11 @@ impl ActionKind for Skbmod {
 
     fn words(&self) -> &'static [&'static str] {
         &["set", "swap", "mac", "ecn", "dmac", "smac", "etype", "index"]
+    }
+
+    fn print_name(&self, out: &mut Out<'_>) {
+        // tc says nothing at all.
+        out.json("kind", Wire::NAME);
     }
 
     fn parse(&self, args: &mut Args<'_>) -> Result<Box<dyn Pending>, Error> {
@@ -65,25 +70,27 @@ impl ActionKind for Skbmod {
         let skbmod = Wire::decode(options)?;
         out.text(format_args!("{} ", Wire::NAME));
         control::print(skbmod.head.control, "control_action", "", " ", out);
-        let macs = [("dmac", skbmod.dst_mac), ("smac", skbmod.src_mac)];
         if let Some(ethertype) = skbmod.ethertype {
-            let (json, text) = (format!("{ethertype:#x}"), format!("{ethertype:X}"));
-            out.field("etype", json, format_args!("set etype 0x{text} "));
-            if macs.iter().any(|(_, address)| address.is_some()) {
-                out.newline();
-                out.text(format_args!("\t "));
+            out.json("etype", format!("{ethertype:#x}"));
+            out.text(format_args!("set etype 0x{ethertype:X} "));
+            out.newline();
+            out.text(format_args!("\t "));
+        }
+        for (key, address) in [("dmac", skbmod.dst_mac), ("smac", skbmod.src_mac)] {
+            if let Some(address) = address {
+                out.field(key, address.to_string(), format_args!("set {key} {address} "));
             }
         }
-        for (key, address) in macs {
-            let Some(address) = address else { continue };
-            out.field(key, address.to_string(), format_args!("set {key} {address} "));
+        if skbmod.flags & Wire::SWAP_MAC != 0 {
+            out.flag("swapmac", "swap mac ");
         }
-        let flags = [(Wire::SWAP_MAC, "swapmac", "swap mac "), (Wire::ECN, "ecn", "ecn ")];
-        for (_, key, text) in flags.iter().filter(|(flag, ..)| skbmod.flags & flag != 0) {
-            out.field(key, Json::Null, format_args!("{text}"));
+        if skbmod.flags & Wire::ECN != 0 {
+            out.flag("ecn", "ecn ");
         }
         out.newline();
-        print::print_refs(&skbmod.head, skbmod.times, "\t ", show, out);
+        print::print_refs_open(&skbmod.head, skbmod.times, "\t ", show, out);
+        // A line break that -oneline does not replace.
+        out.text(format_args!("\n"));
         Ok(())
     }
 }

@@ -101,9 +101,69 @@ impl FilterKind for Flow {
         let handle = message.header.handle.0;
         out.field("handle", format!("{handle:#x}"), format_args!("handle {handle:#x} "));
         let flow = Wire::decode(options)?;
-        _ = (flow, show);
+        if let Some(mode) = flow.mode {
+            let name = match mode {
+                FlowMode::MAP => "map".to_owned(),
+                FlowMode::HASH => "hash".to_owned(),
+                FlowMode(number) => number.to_string(),
+            };
+            out.field("mode", name.as_str(), format_args!("{name} "));
+        }
+        if let Some(keys) = flow.keys {
+            out.text(format_args!("keys "));
+            out.array("keys", |out| {
+                let names = KEYS.iter().zip(0..).filter(|(_, bit)| keys >> bit & 1 != 0);
+                for ((name, _), i) in names.zip(0..) {
+                    let comma = if i > 0 { "," } else { "" };
+                    out.element(*name, format_args!("{comma}{name}"));
+                }
+            });
+            out.text(format_args!(" "));
+        }
+        print_bits(flow.mask.unwrap_or(u32::MAX), flow.xor.unwrap_or(0), out);
+        if let Some(rshift) = flow.rshift {
+            out.field("rshift", rshift, format_args!("rshift {rshift} "));
+        }
+        if let Some(addend) = flow.addend {
+            out.field("addend", hex(addend), format_args!("addend {} ", hex(addend)));
+        }
+        if let Some(divisor) = flow.divisor {
+            out.field("divisor", divisor, format_args!("divisor {divisor} "));
+        }
+        if let Some(class) = flow.baseclass {
+            out.field("baseclass", class.to_string(), format_args!("baseclass {class} "));
+        }
+        if let Some(seconds) = flow.perturb_s {
+            out.field("perturb", seconds, format_args!("perturb {seconds}sec "));
+        }
+        if let Some(tree) = &flow.ematches {
+            ematch::print(tree, show, out)?;
+        }
+        if let Some(police) = &flow.police {
+            out.newline();
+            acts::print_police(police, show, out)?;
+        }
+        acts::print(flow.actions.as_ref(), show, out);
         Ok(())
     }
+}
+
+/// Shows what is done with the bits of the key. Bits that the mask clears and `xor` sets again
+/// come from `or`.
+fn print_bits(mask: u32, xor: u32, out: &mut Out<'_>) {
+    if mask != u32::MAX {
+        out.field("and", hex(mask), format_args!("and 0x{mask:08x} "));
+    }
+    for (key, bits) in [("or", xor & !mask), ("xor", xor & mask)] {
+        if bits != 0 {
+            out.field(key, hex(bits), format_args!("{key} 0x{bits:08x} "));
+        }
+    }
+}
+
+/// As C's `%#x`, which leaves zero alone.
+fn hex(number: u32) -> String {
+    if number == 0 { "0".to_owned() } else { format!("{number:#x}") }
 }
 
 impl Words {

@@ -129,6 +129,8 @@ pub enum TunnelOption {
         /// Version 2: the hardware's number.
         hwid: Option<u8>,
     },
+    /// The option of a protocol that this crate does not know, as its attribute.
+    Other(RawAttrs),
 }
 
 impl TunnelOption {
@@ -170,32 +172,60 @@ impl TunnelOption {
                     }
                 });
             }
+            Self::Other(attr) => _ = w.copy(attr),
         }
     }
 
-    /// Reads one; `None` for the option of a protocol that this crate does not know.
-    fn decode(attr: &Attr<'_>) -> Result<Option<Self>, DecodeError> {
+    /// Reads those of a nest.
+    fn decode(attr: &Attr<'_>) -> Result<Vec<Self>, DecodeError> {
         let find = |ty| attr.nested().find(ty);
         let read = || {
             Ok(match attr.ty() {
-                TCA_TUNNEL_KEY_ENC_OPTS_GENEVE => Some(Self::Geneve {
-                    class: find(GENEVE_CLASS).map(|a| a.be16()).transpose()?,
-                    ty: find(GENEVE_TYPE).map(|a| a.u8()).transpose()?,
-                    data: find(GENEVE_DATA).map(|a| a.payload().to_vec()),
-                }),
+                TCA_TUNNEL_KEY_ENC_OPTS_GENEVE => Self::decode_geneve(attr.nested())?,
                 TCA_TUNNEL_KEY_ENC_OPTS_VXLAN => {
-                    Some(Self::Vxlan { gbp: find(VXLAN_GBP).map(|a| a.u32()).transpose()? })
+                    vec![Self::Vxlan { gbp: find(VXLAN_GBP).map(|a| a.u32()).transpose()? }]
                 }
-                TCA_TUNNEL_KEY_ENC_OPTS_ERSPAN => Some(Self::Erspan {
+                TCA_TUNNEL_KEY_ENC_OPTS_ERSPAN => vec![Self::Erspan {
                     version: find(ERSPAN_VER).map(|a| a.u8()).transpose()?,
                     index: find(ERSPAN_INDEX).map(|a| a.be32()).transpose()?,
                     direction: find(ERSPAN_DIR).map(|a| a.u8()).transpose()?,
                     hwid: find(ERSPAN_HWID).map(|a| a.u8()).transpose()?,
-                }),
-                _ => None,
+                }],
+                _ => {
+                    let mut other = RawAttrs::default();
+                    other.push(*attr);
+                    vec![Self::Other(other)]
+                }
             })
         };
         read().map_err(|e: DecodeError| e.inside(attr.ty()))
+    }
+
+    /// The kernel puts the options of Geneve into one nest: each begins where the class, the type
+    /// or the data come again.
+    fn decode_geneve(attrs: Attrs<'_>) -> Result<Vec<Self>, DecodeError> {
+        let mut options = Vec::new();
+        let (mut class, mut ty, mut data) = (None, None, None);
+        for attr in attrs {
+            let again = match attr.ty() {
+                GENEVE_CLASS => class.is_some(),
+                GENEVE_TYPE => ty.is_some(),
+                GENEVE_DATA => data.is_some(),
+                _ => false,
+            };
+            if again {
+                let (class, ty) = (class.take(), ty.take());
+                options.push(Self::Geneve { class, ty, data: data.take() });
+            }
+            match attr.ty() {
+                GENEVE_CLASS => class = Some(attr.be16()?),
+                GENEVE_TYPE => ty = Some(attr.u8()?),
+                GENEVE_DATA => data = Some(attr.payload().to_vec()),
+                _ => {}
+            }
+        }
+        options.push(Self::Geneve { class, ty, data });
+        Ok(options)
     }
 
     fn is_geneve(&self) -> bool {
@@ -272,11 +302,9 @@ impl Kind for TunnelKey {
                 TCA_TUNNEL_KEY_ENC_DST_PORT => key.dst_port = Some(attr.be16()?),
                 TCA_TUNNEL_KEY_NO_CSUM => key.no_csum = Some(attr.u8()?),
                 TCA_TUNNEL_KEY_ENC_OPTS => {
-                    for option in attr.nested() {
-                        match TunnelOption::decode(&option).map_err(|e| e.inside(attr.ty()))? {
-                            Some(option) => key.options.push(option),
-                            None => key.unknown.push(attr),
-                        }
+                    for nest in attr.nested() {
+                        let options = TunnelOption::decode(&nest);
+                        key.options.extend(options.map_err(|e| e.inside(attr.ty()))?);
                     }
                 }
                 TCA_TUNNEL_KEY_ENC_TOS => key.tos = Some(attr.u8()?),
@@ -296,3 +324,30 @@ fn address<const N: usize>(attr: &Attr<'_>) -> Result<[u8; N], DecodeError> {
 }
 
 impl Action for TunnelKey {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_kernel_puts_options_of_geneve_into_one_nest() {
+        let option = |class, ty, byte| TunnelOption::Geneve {
+            class: Some(class),
+            ty: Some(ty),
+            data: Some(vec![byte; 4]),
+        };
+        let both = vec![option(0x102, 0x80, 1), option(0x408, 0x42, 2)];
+        let mut bytes = Vec::new();
+        let mut w = AttrWriter::new(&mut bytes);
+        w.nest(TCA_TUNNEL_KEY_ENC_OPTS, |w| {
+            w.nest(TCA_TUNNEL_KEY_ENC_OPTS_GENEVE, |w| {
+                for (class, ty, byte) in [(0x102, 0x80, 1), (0x408, 0x42, 2)] {
+                    w.be16(GENEVE_CLASS, class).u8(GENEVE_TYPE, ty);
+                    w.bytes(GENEVE_DATA, &[byte; 4]);
+                }
+            });
+        });
+        w.finish().unwrap();
+        assert_eq!(TunnelKey::decode(&bytes).unwrap().options, both);
+    }
+}
