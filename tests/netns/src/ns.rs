@@ -150,7 +150,20 @@ impl Ns {
     /// that change nothing.
     #[track_caller]
     pub fn compare(&self, words: &[&str]) {
-        for view in VIEWS {
+        self.compare_views(words, |_| true);
+    }
+
+    /// The same as text only, for what tc makes no JSON of; rtc's JSON must be sound.
+    #[track_caller]
+    pub fn compare_text(&self, words: &[&str]) {
+        self.compare_views(words, |view| !view.contains(&"-j"));
+        let ours = self.rtc(&[&["-j", "-s"], words].concat());
+        assert!(is_json(ours.ok()), "this is not JSON:\n{ours}");
+    }
+
+    #[track_caller]
+    fn compare_views(&self, words: &[&str], wanted: impl Fn(&[&str]) -> bool) {
+        for view in VIEWS.into_iter().filter(|view| wanted(view)) {
             let words = [view, words].concat();
             let (theirs, ours) = (self.tc(&words), self.rtc(&words));
             self.assert_same(&theirs, &ours);
@@ -189,6 +202,36 @@ impl Ns {
             skip("loading BPF takes root, and this user namespace's root is not the machine's");
         }
         self.probe("clsact", &["qdisc", "add", "dev", "probe", "clsact"]);
+    }
+
+    /// Skips the test unless the kernel has this filter, in these words.
+    pub fn need_filter(&self, words: &str) {
+        let words: Vec<&str> = words.split_ascii_whitespace().collect();
+        self.probe_ingress(words.first().copied().unwrap_or(""), &words);
+    }
+
+    /// Skips the test unless the kernel has this action, in these words.
+    pub fn need_action(&self, words: &str) {
+        let action: Vec<&str> = words.split_ascii_whitespace().collect();
+        let words = [&["matchall", "action"], &*action].concat();
+        self.probe_ingress(action.first().copied().unwrap_or(""), &words);
+    }
+
+    fn probe_ingress(&self, kind: &str, words: &[&str]) {
+        let host = self.host("probe");
+        host.link("probe");
+        let run = |words: &[&str]| {
+            if self.shared.tc.is_some() { host.tc(words) } else { host.rtc(words) }
+        };
+        run(&["qdisc", "add", "dev", "probe", "clsact"]);
+        let at = ["filter", "add", "dev", "probe", "ingress", "pref", "1", "handle", "1"];
+        let done = run(&[&at, words].concat());
+        self.ip("netns del probe");
+        let lacks =
+            ["TC classifier not found", "Failed to load TC action module", "Unknown ematch"];
+        if lacks.iter().any(|text| done.stderr.contains(text)) {
+            skip_for_kernel(&format!("this kernel has no {kind}, or not what it needs"));
+        }
     }
 
     fn probe(&self, kind: &str, words: &[&str]) {
