@@ -48,13 +48,17 @@ pub const ACTIONS: &[&dyn ActionKind] = &[
     &action::connmark::Connmark,
     &action::csum::Csum,
     &action::gact::Gact,
+    &action::gate::Gate,
+    &action::ife::Ife,
     &action::mirred::Mirred,
+    &action::mpls::Mpls,
     &action::nat::Nat,
     &action::police::Police,
     &action::sample::Sample,
     &action::simple::Simple,
     &action::skbedit::Skbedit,
     &action::skbmod::Skbmod,
+    &action::tunnel_key::TunnelKey,
     &action::vlan::Vlan,
 ];
 

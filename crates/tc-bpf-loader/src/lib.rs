@@ -102,6 +102,7 @@
 //! what it was asked, and fails when told to.
 #![cfg_attr(doctest, doc = include_str!("../README.md"))]
 
+mod any;
 mod btf;
 pub mod cbpf;
 mod data;
@@ -121,7 +122,9 @@ mod slots;
 pub mod socket;
 mod spec;
 pub mod sys;
+pub mod tcx;
 
+pub use any::Error;
 pub use btf::ext::{FuncInfo, LineInfo};
 pub use data::{VarError, Variable};
 pub use error::{Listing, ObjectError};
