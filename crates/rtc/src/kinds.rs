@@ -24,6 +24,7 @@ pub const QDISCS: &[&dyn QdiscKind] = &[
     &qdisc::ingress::Ingress,
     &qdisc::mq::Mq,
     &qdisc::multiq::Multiq,
+    &qdisc::netem::Netem,
     &qdisc::noqueue::Noqueue,
     &qdisc::pfifo::Pfifo,
     &qdisc::pfifo_fast::PfifoFast,

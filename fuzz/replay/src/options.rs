@@ -6,7 +6,7 @@ use tc_proto::action;
 use tc_proto::ematch;
 use tc_proto::filter::{Basic, Bpf, Fw, Matchall, U32};
 use tc_proto::qdisc::{
-    Bfifo, Clsact, Drr, FqCodel, Htb, Ingress, Mq, Multiq, Noqueue, Pfifo, PfifoFast,
+    Bfifo, Clsact, Drr, FqCodel, Htb, Ingress, Mq, Multiq, Netem, Noqueue, Pfifo, PfifoFast,
     PfifoHeadDrop, Prio, Sfq, Tbf,
 };
 use tc_proto::units::{Estimator, SizeTable};
@@ -45,6 +45,7 @@ pub const KINDS: &[Check] = &[
     row::<Multiq>(),
     row::<action::Nat>(),
     row::<ematch::Nbyte>(),
+    row::<Netem>(),
     row::<Noqueue>(),
     row::<Pfifo>(),
     row::<PfifoFast>(),

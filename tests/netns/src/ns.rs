@@ -270,13 +270,17 @@ impl Ns {
     }
 }
 
-/// Puts one of the project's BPF objects (`drop-arp`, `drop-icmp`, `drop-tcp`) where commands run,
+/// Puts one of the project's BPF objects, such as `drop-arp` for `bpf/drop-arp.o`, where commands run,
 /// and returns its file name.
 pub fn object(name: &str) -> String {
     let bytes: &[u8] = match name {
         "drop-arp" => include_bytes!("../../../bpf/drop-arp.o"),
         "drop-icmp" => include_bytes!("../../../bpf/drop-icmp.o"),
         "drop-tcp" => include_bytes!("../../../bpf/drop-tcp.o"),
+        "classes" => include_bytes!("../../../bpf/classes.o"),
+        "count-protocols" => include_bytes!("../../../bpf/count-protocols.o"),
+        "flows" => include_bytes!("../../../bpf/flows.o"),
+        "redirect-port" => include_bytes!("../../../bpf/redirect-port.o"),
         _ => panic!("no object {name:?}"),
     };
     let file = format!("{name}.o");
