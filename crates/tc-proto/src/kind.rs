@@ -71,7 +71,8 @@ impl<'a> Options<'a> {
     /// such as a BPF program's descriptor.
     pub fn of<K: Kind + 'a>(kind: &K) -> Result<Self, EncodeError> {
         let payload = if kind.has_options() {
-            let mut buf = Vec::new();
+            // Room for what most kinds need.
+            let mut buf = Vec::with_capacity(256);
             let mut w = AttrWriter::new(&mut buf);
             kind.encode(&mut w);
             w.finish()?;

@@ -180,6 +180,14 @@ impl Ns {
         self.probe(kind, &["qdisc", "add", "dev", "probe", "root", kind]);
     }
 
+    /// Skips the test unless the kernel has this action: a kind, and the words that it needs.
+    pub fn need_action(&self, words: &str) {
+        let kind = words.split(' ').next().unwrap_or_default();
+        let all: Vec<&str> =
+            ["actions", "add", "action"].into_iter().chain(words.split(' ')).collect();
+        self.probe(kind, &all);
+    }
+
     /// Skips the test unless BPF programs can be loaded and attached here.
     pub fn need_bpf(&self) {
         if !Path::new("/proc/sys/kernel/unprivileged_bpf_disabled").exists() {
@@ -196,7 +204,8 @@ impl Ns {
         host.link("probe");
         let done = if self.shared.tc.is_some() { host.tc(words) } else { host.rtc(words) };
         self.ip("netns del probe");
-        if done.stderr.contains("kind is unknown") {
+        let unknown = ["kind is unknown", "Failed to load TC action module"];
+        if unknown.iter().any(|text| done.stderr.contains(text)) {
             skip_for_kernel(&format!("this kernel has no {kind}"));
         }
     }
