@@ -102,6 +102,7 @@
 //! what it was asked, and fails when told to.
 #![cfg_attr(doctest, doc = include_str!("../README.md"))]
 
+mod access;
 mod btf;
 pub mod cbpf;
 mod data;
@@ -122,6 +123,7 @@ pub mod socket;
 mod spec;
 pub mod sys;
 
+pub use access::{Entries, Map, MapError, Plain, Value};
 pub use btf::ext::{FuncInfo, LineInfo};
 pub use data::{VarError, Variable};
 pub use error::{Listing, ObjectError};

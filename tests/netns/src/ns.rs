@@ -234,6 +234,10 @@ pub fn object(name: &str) -> String {
         "drop-arp" => include_bytes!("../../../bpf/drop-arp.o"),
         "drop-icmp" => include_bytes!("../../../bpf/drop-icmp.o"),
         "drop-tcp" => include_bytes!("../../../bpf/drop-tcp.o"),
+        "acts" => include_bytes!("../../../crates/tc-bpf-loader/testdata/acts-g-el.o"),
+        "acts-gcc" => include_bytes!("../../../crates/tc-bpf-loader/testdata/acts-gcc-g-el.o"),
+        "elf_slots" => include_bytes!("../../../crates/tc-bpf-loader/testdata/elf_slots-g-el.o"),
+        "pins" => include_bytes!("../../../crates/tc-bpf-loader/testdata/pins-g-el.o"),
         _ => panic!("no object {name:?}"),
     };
     let file = format!("{name}.o");
