@@ -14,8 +14,9 @@ const USAGE: &str = "usage: cargo xtask tidy    checks what ARCHITECTURE.md says
 const MAX_LINES: usize = 800;
 /// Directories of kinds.
 const CLASSES: [&str; 4] = ["qdisc", "filter", "action", "ematch"];
-/// Kinds that are also words of tc's grammar: places, and the preference of filters.
-const PLACES: [&str; 4] = ["clsact", "ingress", "prio", "u32"];
+/// Kinds that are also words of tc's grammar (places, the preference of filters), of Rust, or of
+/// the kernel's statistics.
+const PLACES: [&str; 6] = ["basic", "clsact", "cmp", "ingress", "prio", "u32"];
 /// The published crates.
 const CRATES: [&str; 3] = ["crates/tc-proto", "crates/tc-bpf-loader", "crates/rtc"];
 
@@ -121,6 +122,14 @@ impl Row<'_> {
         format!("crates/rtc/src/{}/{}.rs", self.class, self.module)
     }
 
+    /// The manual page: one for all ematches, which nobody uses alone, and one for any other kind.
+    fn page(&self, name: &str) -> String {
+        match self.class {
+            "ematch" => "man/rtc-ematch.8".to_owned(),
+            _ => format!("man/rtc-{name}.8"),
+        }
+    }
+
     /// The name in `TCA_KIND`, as the wire file has it.
     fn name<'t>(&self, tree: &'t Tree) -> Option<&'t str> {
         tree.text(&self.wire()).split_once("const NAME: &'static str = \"")?.1.split('"').next()
@@ -179,7 +188,7 @@ fn kinds_are_complete(tree: &Tree, findings: &mut Vec<String>) {
             findings.push(format!("{}: missing, or without `const NAME`", row.wire()));
             continue;
         };
-        let page = format!("man/rtc-{name}.8");
+        let page = row.page(name);
         let goldens = format!("tests/golden/{}/{name}/cases", row.class);
         for file in [&row.command(), &page, &goldens] {
             if !tree.has(file) {
@@ -192,7 +201,7 @@ fn kinds_are_complete(tree: &Tree, findings: &mut Vec<String>) {
             }
         }
         let text = tree.text(&page).replace("\\-", "-");
-        let mut known = text.split(|c: char| !c.is_alphanumeric() && c != '_' && c != '-');
+        let mut known = text.split(|c: char| !c.is_alphanumeric() && !"_-+".contains(c));
         for word in literals(between(tree.text(&row.command()), "fn words(", "\n    }")) {
             if !known.clone().any(|w| w == word) {
                 findings.push(format!("{page}: lacks the word {word:?} of the kind"));
@@ -494,6 +503,21 @@ mod tests {
         assert!(found.contains("crates/tc-proto/src/qdisc/xyz.rs: missing"), "{found}");
         let found = findings(kinds_are_complete, &[("crates/rtc/src/kinds.rs", ""), WIRE, COMMAND]);
         assert_eq!(found.matches("without a row").count(), 2, "{found}");
+    }
+
+    #[test]
+    fn ematches_share_a_page() {
+        let files = [
+            ("crates/rtc/src/kinds.rs", "    &ematch::xyz::Xyz,\n"),
+            ("crates/tc-proto/src/ematch/xyz.rs", WIRE.1),
+            ("crates/rtc/src/ematch/xyz.rs", COMMAND.1),
+            ("tests/golden/ematch/x_yz/cases", ""),
+            ("README.md", "x_yz"),
+            ("man/rtc.8", "x_yz"),
+            ("man/rtc-ematch.8", "limit"),
+        ];
+        let found = findings(kinds_are_complete, &files);
+        assert_eq!(found, "man/rtc-ematch.8: lacks the word \"fast-path\" of the kind");
     }
 
     #[test]

@@ -10,13 +10,17 @@ use std::os::unix::net::UnixDatagram;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::rc::Rc;
 
 use tc_bpf_loader::sys::{self, Kernel};
 use tc_bpf_loader::{ObjectError, ObjectSpec};
-use tc_proto::client::{Ack, Client, Dump, Error as ClientError, Message, Monitor, Pipeline};
+use tc_proto::client::{
+    Ack, Client, Dump, Error as ClientError, IpSets, Message, Monitor, Pipeline,
+};
 use tc_proto::msg::Request;
 use tc_proto::units::Psched;
 
+use crate::ematch_map::EmatchMap;
 use crate::error::Error;
 use crate::netns;
 use crate::sysfs;
@@ -129,6 +133,21 @@ pub trait Env {
         let file = sysfs::speed_file(dev);
         sysfs::link_speed(&file, self.open(Path::new(&file)))
     }
+
+    /// The numbers that the system gives to the kinds of ematches.
+    fn ematch_map(&mut self) -> Rc<EmatchMap> {
+        Rc::new(EmatchMap::read(&mut |file| self.open(Path::new(file))))
+    }
+
+    /// The number of an IP set; `None` when there is none of this name, or no way to know.
+    fn ip_set_index(&mut self, _name: &str) -> Option<u16> {
+        None
+    }
+
+    /// The name of an IP set.
+    fn ip_set_name(&mut self, _index: u16) -> Option<String> {
+        None
+    }
 }
 
 /// Reads the clock of the packet scheduler from `/proc/net/psched`. As in tc, `PROC_NET_PSCHED`
@@ -151,6 +170,8 @@ pub struct System {
     names: BTreeMap<i32, Option<String>>,
     kernel: Kernel,
     psched: Option<Psched>,
+    ematch_map: Option<Rc<EmatchMap>>,
+    ip_sets: Option<IpSets>,
 }
 
 impl System {
@@ -162,6 +183,13 @@ impl System {
         match client {
             Some(client) => Ok(client),
             none => Ok(none.insert(Client::open()?)),
+        }
+    }
+
+    fn ip_sets(&mut self) -> Option<&mut IpSets> {
+        match &mut self.ip_sets {
+            Some(sets) => Some(sets),
+            none => Some(none.insert(IpSets::open().ok()?)),
         }
     }
 }
@@ -336,6 +364,22 @@ impl Env for System {
                 *self.psched.insert(psched)
             }
         }
+    }
+
+    fn ematch_map(&mut self) -> Rc<EmatchMap> {
+        let map = match self.ematch_map.take() {
+            Some(map) => map,
+            None => Rc::new(EmatchMap::read(&mut |file| self.open(Path::new(file)))),
+        };
+        Rc::clone(self.ematch_map.insert(map))
+    }
+
+    fn ip_set_index(&mut self, name: &str) -> Option<u16> {
+        self.ip_sets()?.index(name).ok()
+    }
+
+    fn ip_set_name(&mut self, index: u16) -> Option<String> {
+        self.ip_sets()?.name(index).ok()
     }
 }
 

@@ -100,6 +100,13 @@ impl Error {
         self
     }
 
+    /// Puts another of tc's lines in front.
+    #[must_use]
+    pub(crate) fn after(mut self, line: &str) -> Self {
+        self.lines = format!("{line}\n{}", self.lines);
+        self
+    }
+
     /// Adds more of tc's lines, if there are any.
     #[must_use]
     pub(crate) fn line_if(self, lines: &str) -> Self {

@@ -1,6 +1,6 @@
 //! The tables of kinds: one row for each, nothing else in the command knows their names.
 //!
-//! A row is a unit struct in `qdisc/` or `filter/`, at the path of its wire format in
+//! A row is a unit struct in the directory of its class, at the path of its wire format in
 //! [`tc_proto`]. The way of a change: [`QdiscKind::parse`] or [`FilterKind::parse`] makes a
 //! [`Pending`] of the words, [`Pending::resolve`] a [`Resolved`] of that, and
 //! [`Resolved::options`] the bytes. `cargo xtask tidy` checks that each row has its files.
@@ -10,7 +10,7 @@ use crate::env::Env;
 use crate::error::Error;
 use crate::options::Options;
 use crate::out::Out;
-use crate::{action, filter, qdisc};
+use crate::{action, ematch, filter, qdisc};
 use tc_proto::msg::TcMessage;
 use tc_proto::{DecodeError, EncodeError};
 
@@ -34,8 +34,13 @@ pub const QDISCS: &[&dyn QdiscKind] = &[
 ];
 
 /// The kinds of filters, sorted by name.
-pub const FILTERS: &[&dyn FilterKind] =
-    &[&filter::bpf::Bpf, &filter::fw::Fw, &filter::matchall::Matchall, &filter::u32::U32];
+pub const FILTERS: &[&dyn FilterKind] = &[
+    &filter::basic::Basic,
+    &filter::bpf::Bpf,
+    &filter::fw::Fw,
+    &filter::matchall::Matchall,
+    &filter::u32::U32,
+];
 
 /// The kinds of actions, sorted by name.
 pub const ACTIONS: &[&dyn ActionKind] = &[
@@ -51,6 +56,17 @@ pub const ACTIONS: &[&dyn ActionKind] = &[
     &action::skbedit::Skbedit,
     &action::skbmod::Skbmod,
     &action::vlan::Vlan,
+];
+
+/// The kinds of ematches, sorted by name.
+pub const EMATCHES: &[&dyn EmatchKind] = &[
+    &ematch::canid::Canid,
+    &ematch::cmp::Cmp,
+    &ematch::ipset::IpSet,
+    &ematch::ipt::Ipt,
+    &ematch::meta::Meta,
+    &ematch::nbyte::Nbyte,
+    &ematch::u32::U32,
 ];
 
 /// What a listing needs beside the message.
@@ -261,6 +277,27 @@ pub trait ActionKind: Sync {
     fn print(&self, _: &[u8], _: &mut Show<'_>, _: &mut Out<'_>) -> Result<(), DecodeError>;
 }
 
+/// What the command knows of a kind of ematch.
+pub trait EmatchKind: Sync {
+    /// The name, which messages do not have.
+    fn name(&self) -> &'static str;
+
+    /// The number that messages have, `TCF_EM_*`.
+    fn number(&self) -> u16;
+
+    /// The usage, for standard error.
+    fn usage(&self) -> &'static str;
+
+    /// The words that its parser takes, for completions.
+    fn words(&self) -> &'static [&'static str];
+
+    /// Reads the arguments between the parentheses, at least one, to the last one.
+    fn parse(&self, args: &[ematch::Arg]) -> Result<Box<dyn ematch::Pending>, ematch::Fault>;
+
+    /// Shows what stands between the parentheses.
+    fn print(&self, _: &[u8], _: &mut Show<'_>, _: &mut Out<'_>) -> Result<(), DecodeError>;
+}
+
 /// The kind of qdisc of this name.
 pub fn qdisc(name: &str) -> Option<&'static dyn QdiscKind> {
     find(QDISCS, name, QdiscKind::name)
@@ -274,6 +311,11 @@ pub fn filter(name: &str) -> Option<&'static dyn FilterKind> {
 /// The kind of action of this name.
 pub fn action(name: &str) -> Option<&'static dyn ActionKind> {
     find(ACTIONS, name, ActionKind::name)
+}
+
+/// The kind of ematch of this name.
+pub fn ematch(name: &str) -> Option<&'static dyn EmatchKind> {
+    find(EMATCHES, name, EmatchKind::name)
 }
 
 fn find<T: ?Sized>(
@@ -313,6 +355,9 @@ mod tests {
         }
         for kind in ACTIONS {
             assert_eq!(action(kind.name()).map(ActionKind::name), Some(kind.name()));
+        }
+        for kind in EMATCHES {
+            assert_eq!(ematch(kind.name()).map(EmatchKind::name), Some(kind.name()));
         }
     }
 

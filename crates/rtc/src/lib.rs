@@ -27,7 +27,7 @@
 //!
 //! # A kind
 //!
-//! A kind is a unit struct that implements [`kinds::QdiscKind`] or [`kinds::FilterKind`], in a file
+//! A kind is a unit struct that implements a trait such as [`kinds::QdiscKind`], in a file
 //! of the same path as its wire format in [`tc_proto`], and one row of a table. CONTRIBUTING.md tells
 //! how to add one.
 //!
@@ -40,6 +40,8 @@
 pub mod action;
 pub mod args;
 mod cmd;
+pub mod ematch;
+pub mod ematch_map;
 pub mod env;
 pub mod error;
 pub mod filter;

@@ -48,6 +48,13 @@ pub trait Filter: Kind {}
 /// A kind of action.
 pub trait Action: Kind {}
 
+/// A kind of ematch, of which the messages have the number instead of the name.
+pub trait Ematch: Kind {
+    /// The number in `struct tcf_ematch_hdr`, `TCF_EM_*`.
+    #[doc(alias = "tcf_ematch_hdr")]
+    const NUMBER: u16;
+}
+
 /// A kind's name and its options as bytes, decoded when asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Options<'a> {

@@ -6,7 +6,11 @@
 //!
 //! | feature  | adds |
 //! |----------|------|
-//! | `client` | the module `client`: a blocking client over a netlink socket |
+//! | `client` | the module `client`: a blocking client, for this or another network namespace |
+//!
+//! Programs that want something done begin with the client; its requests are those below.
+//!
+#![cfg_attr(feature = "client", doc = "See [`client`] for its guide.")]
 //!
 //! # A request
 //!
@@ -17,15 +21,13 @@
 //!
 //! ```
 //! use tc_proto::filter::bpf::{Bpf, ClassicInsn, Program};
-//! use tc_proto::msg::{FilterRequest, Hook, Info, MessageType, Verb};
-//! use tc_proto::{Options, units::Protocol};
+//! use tc_proto::msg::{FilterRequest, Hook, MessageType, Verb};
+//! use tc_proto::units::Protocol;
 //!
 //! // tc filter add dev lo ingress pref 5 protocol ip bpf bytecode '1,6 0 0 0'
 //! let drop_all = ClassicInsn { code: 6, jt: 0, jf: 0, k: 0 };
 //! let bpf = Bpf { program: Some(Program::Classic(vec![drop_all])), ..Bpf::default() };
-//! let mut filter = FilterRequest::new(Hook::ingress(1));
-//! filter.info = Info { prio: 5, protocol: Protocol(0x0800) };
-//! filter.options = Some(Options::of(&bpf)?);
+//! let filter = FilterRequest::new(Hook::ingress(1)).prio(5).protocol(Protocol(0x0800)).with(&bpf)?;
 //!
 //! let request = filter.encode(Verb::Add)?;
 //! assert_eq!(request.message_type(), MessageType::NEW_FILTER);
@@ -53,6 +55,8 @@
 //!
 //! # An answer
 //!
+//! Answers and notifications come as [`msg::QdiscReply`], [`msg::FilterReply`], and so on, which own
+//! their bytes; [`msg::Change`] is a notification of any of them. Where speed counts,
 //! [`TcMessage::decode`] reads what the kernel sends about qdiscs, classes, filters and chains. It
 //! borrows from the bytes and keeps the options raw; the kind's struct reads them when asked.
 //!
@@ -122,11 +126,12 @@
 //! assert_eq!(options.decode::<FqCodel>().unwrap()?, fq_codel);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
-#![cfg_attr(doctest, doc = include_str!("../README.md"))]
+#![cfg_attr(all(doctest, feature = "client"), doc = include_str!("../README.md"))]
 
 pub mod action;
 #[cfg(feature = "client")]
 pub mod client;
+pub mod ematch;
 pub mod error;
 pub mod filter;
 pub mod kind;
@@ -135,7 +140,9 @@ pub mod qdisc;
 pub mod units;
 pub mod wire;
 
+#[cfg(feature = "client")]
+pub use client::Error;
 pub use error::{DecodeError, EncodeError};
-pub use kind::{Action, Filter, Kind, Options, Qdisc};
+pub use kind::{Action, Ematch, Filter, Kind, Options, Qdisc};
 pub use msg::{TcHeader, TcMessage};
 pub use units::Handle;

@@ -3,7 +3,8 @@
 use std::fmt::Debug;
 
 use tc_proto::action;
-use tc_proto::filter::{Bpf, Fw, Matchall, U32};
+use tc_proto::ematch;
+use tc_proto::filter::{Basic, Bpf, Fw, Matchall, U32};
 use tc_proto::qdisc::{
     Bfifo, Clsact, Drr, FqCodel, Htb, Ingress, Mq, Multiq, Noqueue, Pfifo, PfifoFast,
     PfifoHeadDrop, Prio, Sfq, Tbf,
@@ -17,10 +18,13 @@ type Check = (&'static str, fn(&[u8]));
 
 /// All kinds, one row for each.
 pub const KINDS: &[Check] = &[
+    row::<Basic>(),
     row::<Bfifo>(),
     row::<action::Bpf<'_>>(),
     row::<Bpf<'_>>(),
+    row::<ematch::Canid>(),
     row::<Clsact>(),
+    row::<ematch::Cmp>(),
     row::<action::Connmark>(),
     row::<action::Csum>(),
     row::<Drr>(),
@@ -29,10 +33,14 @@ pub const KINDS: &[Check] = &[
     row::<action::Gact>(),
     row::<Htb>(),
     row::<Ingress>(),
+    row::<ematch::IpSet>(),
+    row::<ematch::Ipt>(),
     row::<Matchall>(),
+    row::<ematch::Meta>(),
     row::<action::Mirred>(),
     row::<Mq>(),
     row::<Multiq>(),
+    row::<ematch::Nbyte>(),
     row::<action::Nat>(),
     row::<Noqueue>(),
     row::<Pfifo>(),
@@ -46,6 +54,7 @@ pub const KINDS: &[Check] = &[
     row::<action::Skbedit>(),
     row::<action::Skbmod>(),
     row::<Tbf>(),
+    row::<ematch::U32>(),
     row::<U32>(),
     row::<action::Vlan>(),
 ];

@@ -1,6 +1,7 @@
 //! Kinds of filters, a file each; wire formats are in [`tc_proto::filter`].
 
 mod acts;
+pub mod basic;
 pub mod bpf;
 
 pub(crate) mod bpf_source;

@@ -5,6 +5,7 @@ use std::{fmt, io};
 use super::errno_text;
 use crate::error::{AttrPath, DecodeError, EncodeError};
 use crate::msg::{ExtAck, NetlinkHeader, Status};
+use crate::units::UnitError;
 
 /// What the kernel says with `ENOENT` when it does not have a kind.
 const UNKNOWN_KIND: [&str; 3] = [
@@ -39,6 +40,8 @@ pub enum Error {
     Decode(DecodeError),
     /// The request cannot be written.
     Encode(EncodeError),
+    /// A word of the caller is not a value of its unit.
+    Unit(UnitError),
     /// The kernel had no room for the answer (`ENOBUFS`). Whether a request that changes something
     /// took effect is not known.
     Lost,
@@ -172,6 +175,7 @@ impl Error {
             Self::Kernel(e) => Self::Kernel(e.clone()),
             Self::Decode(e) => Self::Decode(e.clone()),
             Self::Encode(e) => Self::Encode(e.clone()),
+            Self::Unit(e) => Self::Unit(e.clone()),
             Self::Lost => Self::Lost,
             Self::NoAnswer => Self::NoAnswer,
             Self::Changing => Self::Changing,
@@ -231,6 +235,7 @@ impl fmt::Display for Error {
             }
             Self::Kernel(e) => e.fmt(f),
             Self::Decode(e) => write!(f, "the kernel's answer makes no sense: {e}"),
+            Self::Unit(e) => e.fmt(f),
             Self::Encode(e) => write!(f, "the request cannot be written: {e}"),
             Self::Lost => f.write_str(
                 "the kernel's answer was lost for want of buffer space, the request may have \
@@ -254,6 +259,7 @@ impl std::error::Error for Error {
             Self::Io { source, .. } | Self::Netns { source, .. } => Some(source),
             Self::Decode(e) => Some(e),
             Self::Encode(e) => Some(e),
+            Self::Unit(e) => Some(e),
             _ => None,
         }
     }
@@ -268,5 +274,11 @@ impl From<DecodeError> for Error {
 impl From<EncodeError> for Error {
     fn from(e: EncodeError) -> Self {
         Self::Encode(e)
+    }
+}
+
+impl From<UnitError> for Error {
+    fn from(e: UnitError) -> Self {
+        Self::Unit(e)
     }
 }

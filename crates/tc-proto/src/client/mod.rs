@@ -1,23 +1,65 @@
 //! A blocking client over a netlink socket.
 //!
 //! ```no_run
-//! use tc_proto::client::Client;
-//! use tc_proto::msg::{QdiscRequest, TcMessage};
 //! use tc_proto::Handle;
+//! use tc_proto::client::{Client, Netns};
+//! use tc_proto::msg::{ClassList, ClassRequest, QdiscRequest};
+//! use tc_proto::qdisc::{FqCodel, Htb, HtbClass, HtbInit};
+//! use tc_proto::units::Rate;
 //!
-//! let mut client = Client::open()?;
-//! let ifindex = client.link_index("eth0")?;
-//! let request = QdiscRequest::list(ifindex as i32, Handle::UNSPEC, Handle::UNSPEC, false)?;
-//! for (_header, body) in client.dump(&request)?.messages() {
-//!     let qdisc = TcMessage::decode(body)?;
-//!     println!("{:?} {}", qdisc.kind(), qdisc.header.handle);
+//! // In the network namespace of a container, without moving this thread there.
+//! let mut client = Client::open_in(&Netns::of_process(4711)?)?;
+//! let eth0 = client.link_index("eth0")?;
+//!
+//! // tc qdisc replace dev eth0 root handle 1: htb default 10
+//! let init = HtbInit { default_class: 0x10, ..HtbInit::default() };
+//! let htb = Htb { init: Some(init), ..Htb::default() };
+//! client.replace(&QdiscRequest::root(eth0).handle(Handle::new(1, 0)).with(&htb)?)?;
+//! // tc class replace dev eth0 classid 1:10 htb rate 10mbit; tc qdisc replace … fq_codel
+//! let class = ClassRequest::new(eth0, Handle::new(1, 0x10));
+//! client.replace(&class.with(&HtbClass::with_rates(Rate(1_250_000), Rate(1_250_000)))?)?;
+//! let leaf = QdiscRequest::at(eth0, Handle::new(1, 0x10)).with(&FqCodel::default())?;
+//! client.replace(&leaf)?;
+//!
+//! for class in &client.list(&ClassList::on(eth0))? {
+//!     println!("{} {:?}", class.classid(), class.stats().basic);
 //! }
-//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! # Ok::<(), tc_proto::client::Error>(())
 //! ```
 //!
-//! The kernel works on a request while it is being sent. So when the socket's queue is empty, no
-//! answer will come any more, and only a [`Monitor`] ever waits: a lost answer is an error, never a
-//! hang.
+//! # What can be done
+//!
+//! | | |
+//! |---|---|
+//! | one object | [`add`](Client::add), [`change`](Client::change), [`replace`](Client::replace), [`delete`](Client::delete), [`create`](Client::create) (add, and tell what the kernel made of it), [`get`](Client::get), [`find`](Client::find) |
+//! | many objects | [`list`](Client::list), whole or an error; [`list_once`](Client::list_once) |
+//! | wishes | [`ensure`](Client::ensure), [`ensure_absent`](Client::ensure_absent), [`ensure_clsact`](Client::ensure_clsact), [`ensure_bpf_filter`](Client::ensure_bpf_filter): safe to repeat, and quiet when it is so already |
+//! | many requests | [`send_all`](Client::send_all), [`batch`](Client::batch), [`Pipeline`]: few system calls, an outcome for each |
+//! | what others do | [`Monitor`] |
+//! | devices | [`link_index`](Client::link_index), [`link_names`](Client::link_names) |
+//! | raw messages | [`request`](Client::request), [`ask`](Client::ask), [`dump`](Client::dump), which borrows from what was received |
+//!
+//! Objects are [requests](crate::msg::ObjectRequest): [`QdiscRequest`](crate::msg::QdiscRequest),
+//! [`ClassRequest`](crate::msg::ClassRequest), [`FilterRequest`](crate::msg::FilterRequest),
+//! [`ChainRequest`](crate::msg::ChainRequest), [`ActionRequest`](crate::msg::ActionRequest). Answers
+//! are replies that own their bytes: [`QdiscReply`](crate::msg::QdiscReply) and so on. Lists have
+//! requests of their own: [`QdiscList`](crate::msg::QdiscList) and so on.
+//!
+//! # What is promised
+//!
+//! * **Nothing hangs.** The kernel works on a request while it is being sent. So when the socket's
+//!   queue is empty, no answer will come any more, and only a [`Monitor`] ever waits: a lost answer
+//!   is [`Error::NoAnswer`] or [`Error::Lost`]. Then it is not known whether a change was made; look.
+//! * **Answers belong to their requests**, by number and by sender, whatever else arrives.
+//! * **Lists are whole**; see [`Client::list`].
+//! * **Refusals have a reason**: [`Error::Kernel`] has the number, the kernel's sentence, and the
+//!   attribute of the request that is meant. Ask an [`Error`] what it is about:
+//!   [`is_not_found`](Error::is_not_found), [`is_exists`](Error::is_exists),
+//!   [`is_unsupported`](Error::is_unsupported), [`is_permission`](Error::is_permission).
+//! * **Warnings come with success**, in [`Ack::warning`] and [`Ensured::warning`].
+//!
+//! A client is one socket, used by one thread at a time (it is `Send`); open as many as you like. It
+//! belongs to the network namespace in which it was opened.
 //!
 //! Kernel: uapi/linux/netlink.h, uapi/linux/rtnetlink.h.
 
@@ -30,6 +72,7 @@ mod monitor;
 mod netns;
 mod object;
 mod pipeline;
+mod sets;
 mod transport;
 mod window;
 
@@ -44,6 +87,7 @@ pub use monitor::{Changes, Event, Monitor};
 pub use netns::Netns;
 pub use object::List;
 pub use pipeline::Pipeline;
+pub use sets::IpSets;
 
 use crate::msg::{ExtAck, NetlinkHeader, Request};
 use transport::Transport;
@@ -60,9 +104,9 @@ mod message {
 /// Room for one datagram: the kernel makes the parts of a dump no longer than this.
 const DATAGRAM: usize = 32 * 1024;
 
-/// A socket for traffic control requests.
+/// A socket for traffic control requests; see the [guide](self).
 ///
-/// It belongs to the network namespace of the thread that opened it.
+/// It belongs to the network namespace in which it was opened. Changes take `CAP_NET_ADMIN` there.
 #[derive(Debug)]
 pub struct Client {
     transport: Box<dyn Transport>,

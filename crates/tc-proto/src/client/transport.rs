@@ -6,7 +6,7 @@ use std::os::fd::AsFd;
 use std::os::unix::net::UnixDatagram;
 use std::time::Duration;
 
-use netlink_sys::protocols::NETLINK_ROUTE;
+use netlink_sys::protocols::{NETLINK_NETFILTER, NETLINK_ROUTE};
 use netlink_sys::{Socket, SocketAddr};
 
 use super::{Error, Netns};
@@ -73,7 +73,16 @@ impl Transport for Socket {
 
 /// A socket for requests: two system calls, the kernel binds it when it first sends.
 pub(super) fn open() -> Result<Socket, Error> {
-    let socket = Socket::new(NETLINK_ROUTE).map_err(io_error("open"))?;
+    open_protocol(NETLINK_ROUTE)
+}
+
+/// The same for requests to the packet filter.
+pub(super) fn open_netfilter() -> Result<Socket, Error> {
+    open_protocol(NETLINK_NETFILTER)
+}
+
+fn open_protocol(protocol: isize) -> Result<Socket, Error> {
+    let socket = Socket::new(protocol).map_err(io_error("open"))?;
     // Kernels before 4.12 know less; what they leave out is not missed.
     let _ = socket.set_ext_ack(true);
     Ok(socket)

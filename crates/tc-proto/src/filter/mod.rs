@@ -1,11 +1,13 @@
 //! Kinds of filters (classifiers), a file each.
 
+pub mod basic;
 pub mod bpf;
 pub mod fw;
 pub mod matchall;
 mod offload;
 pub mod u32;
 
+pub use basic::Basic;
 pub use bpf::Bpf;
 pub use fw::Fw;
 pub use matchall::Matchall;

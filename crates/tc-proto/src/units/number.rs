@@ -171,6 +171,12 @@ pub fn parse_loose_handle(word: &str) -> Result<u32, UnitError> {
     }
 }
 
+/// Reads the number at the front of `text`, as C's `strtoul` does in base [`Base::Auto`], whatever
+/// follows; `None` when there is none. One that is too large is the greatest there is.
+pub fn parse_leading(text: &[u8]) -> Option<u64> {
+    Integer::scan(text, Base::Auto).map(|found| found.unsigned().0)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -297,6 +303,27 @@ mod tests {
         }
         for word in ["9223372036854775807", "-9223372036854775808", "18446744073709551615"] {
             assert!(parse_loose_handle(word).is_err(), "{word:?}");
+        }
+    }
+
+    // tc 7.3: `basic match 'u32(u32 WORD 0xffffffff at 0)'`.
+    #[test]
+    fn numbers_at_the_front_are_numbers() {
+        for (text, value) in [
+            ("1x", 1),
+            (" 1 ", 1),
+            ("+1", 1),
+            ("010", 8),
+            ("0x", 0),
+            ("0b11", 3),
+            ("-2", u64::MAX - 1),
+            ("-1", u64::MAX),
+            ("18446744073709551616", u64::MAX),
+        ] {
+            assert_eq!(parse_leading(text.as_bytes()), Some(value), "{text:?}");
+        }
+        for text in ["", "x", "ff", "-"] {
+            assert_eq!(parse_leading(text.as_bytes()), None, "{text:?}");
         }
     }
 
