@@ -125,6 +125,7 @@ mod slots;
 pub mod socket;
 mod spec;
 pub mod sys;
+pub mod tcx;
 
 pub use access::{Entries, Map, MapError, Plain, Value};
 pub use any::Error;

@@ -73,7 +73,7 @@ fn get(args: &mut Args<'_>, session: &mut Session<'_>) -> Result<Step, Error> {
 }
 
 fn list(args: &mut Args<'_>, session: &mut Session<'_>) -> Result<Step, Error> {
-    let words = filter::parse_list(args, session)?;
+    let words = filter::parse_list(args, session, &[])?;
     let brief = session.options.brief;
     let request = |hook, _, chain| ChainRequest::list(hook, chain, brief);
     words.list(session, request, |message, shown, show, out| print(message, shown, &[], show, out))

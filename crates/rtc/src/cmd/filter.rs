@@ -10,7 +10,7 @@ use tc_proto::{EncodeError, Handle};
 use super::modify::{Change, refusal};
 use super::qdisc::{estimator, target};
 use super::show::{self, Listing, unencodable};
-use super::{Asked, Modify, Session, Step, command, unparsable};
+use super::{Asked, Modify, Session, Step, command, tcx, unparsable};
 use crate::args::{Args, abbreviates};
 use crate::error::Error;
 use crate::kinds::{self, Pending, Show, Target, cut_name};
@@ -89,6 +89,9 @@ fn help(session: &mut Session<'_>) -> Step {
 
 fn modify(verb: Verb, args: &mut Args<'_>, session: &mut Session<'_>) -> Result<Step, Error> {
     let Some(mut words) = parse(args, Command::Modify)? else { return Ok(help(session)) };
+    if words.kind == Some(tcx::NAME) {
+        return tcx::modify(verb, &words.tcx_place(), args, session);
+    }
     let target = target(words.dev, session)?;
     words.parse_kind_of_handle(args)?;
     let default = match verb {
@@ -114,6 +117,19 @@ impl Words<'_> {
         match self.block {
             Some(block) => Hook::Block(block),
             None => Hook::Device { ifindex, parent: self.parent.unwrap_or_default() },
+        }
+    }
+
+    /// What the words say to commands about programs at a device's hooks.
+    fn tcx_place(&self) -> tcx::Place<'_> {
+        let numbers = [self.block, self.prio, self.chain];
+        tcx::Place {
+            dev: self.dev,
+            parent: self.parent.unwrap_or_default(),
+            narrowed: numbers.iter().any(Option::is_some)
+                || self.protocol.is_some()
+                || self.handle.is_some()
+                || self.estimator.is_some(),
         }
     }
 
@@ -363,20 +379,34 @@ pub(super) struct Shown {
 }
 
 fn list(args: &mut Args<'_>, session: &mut Session<'_>) -> Result<Step, Error> {
-    let words = parse_list(args, session)?;
+    let words = parse_list(args, session, &[tcx::NAME])?;
+    if words.kind.is_some() {
+        return tcx::show(&words.tcx_place(), args, session);
+    }
     let brief = session.options.brief;
     let request = |hook, info, chain| FilterRequest::list(hook, info, chain, brief);
-    words.list(session, request, |message, shown, show, out| print(message, shown, &[], show, out))
+    let step = words.list(session, request, |message, shown, show, out| {
+        print(message, shown, &[], show, out);
+    })?;
+    let ifindex = target(words.dev, session)?.ifindex;
+    tcx::mention(words.dev, ifindex, words.parent.unwrap_or_default(), session);
+    Ok(step)
 }
 
-/// Reads the words that narrow down a list of filters or chains.
+/// Reads the words that narrow down a list of filters or chains, up to one of the `others`, which
+/// list something else.
 pub(super) fn parse_list<'a>(
     args: &mut Args<'a>,
     session: &mut Session<'_>,
+    others: &[&'static str],
 ) -> Result<Words<'a>, Error> {
     let mut words = Words::default();
     while let Some(word) = args.word()? {
         match word {
+            _ if others.contains(&word) => {
+                words.kind = Some(word);
+                break;
+            }
             "dev" if words.block.is_some() => return Err(together("dev", "block")),
             _ if abbreviates(word, "block") && words.dev.is_some() => {
                 return Err(together("block", "dev"));

@@ -1,6 +1,6 @@
 //! The object `help`, and what completes command lines in a shell.
 
-use super::{OBJECTS, Session, Step, class, filter, object, qdisc};
+use super::{OBJECTS, Session, Step, class, filter, object, qdisc, tcx};
 use crate::args::Args;
 use crate::error::Error;
 use crate::{kinds, options};
@@ -121,7 +121,8 @@ fn kind_names(object: &str) -> Vec<&'static str> {
         "class" => {
             kinds::QDISCS.iter().filter(|k| k.class().is_some()).map(|kind| kind.name()).collect()
         }
-        "filter" | "chain" => kinds::FILTERS.iter().map(|kind| kind.name()).collect(),
+        "filter" => kinds::FILTERS.iter().map(|kind| kind.name()).chain([tcx::NAME]).collect(),
+        "chain" => kinds::FILTERS.iter().map(|kind| kind.name()).collect(),
         "actions" => kinds::ACTIONS.iter().map(|kind| kind.name()).collect(),
         _ => Vec::new(),
     }
@@ -131,6 +132,7 @@ fn words_of_kind(object: &str, word: &str) -> Option<&'static [&'static str]> {
     match object {
         "qdisc" => kinds::qdisc(word).map(kinds::QdiscKind::words),
         "class" => kinds::qdisc(word).and_then(|k| k.class()).map(kinds::ClassKind::words),
+        "filter" if word == tcx::NAME => Some(tcx::WORDS),
         "filter" | "chain" => kinds::filter(word).map(kinds::FilterKind::words),
         "actions" => kinds::action(word).map(kinds::ActionKind::words),
         _ => None,

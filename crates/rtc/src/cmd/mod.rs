@@ -14,6 +14,7 @@ mod object;
 mod qdisc;
 mod show;
 mod stab;
+mod tcx;
 mod tree;
 
 use std::ffi::OsString;

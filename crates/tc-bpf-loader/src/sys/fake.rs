@@ -5,7 +5,10 @@ use std::fs::File;
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::path::{Path, PathBuf};
 
-use super::{Bpf, Errno, Log, MapCreate, ModuleBtf, ProgInfo, ProgLoad};
+use super::{
+    Attached, Attachment, Bpf, Errno, LinkInfo, LinkOps, Log, MapCreate, ModuleBtf, ProgInfo,
+    ProgLoad,
+};
 use crate::btf::ext::{FuncInfo, LineInfo};
 use crate::insn::Insn;
 use crate::map::MapType;
@@ -112,6 +115,7 @@ pub struct Fake {
     maps: VecDeque<Errno>,
     btfs: VecDeque<Option<Refusal>>,
     gets: VecDeque<Errno>,
+    attachments: VecDeque<Errno>,
     kind: Option<String>,
     info: Option<ProgInfo>,
     pub(super) world: super::fake_ops::World,
@@ -159,6 +163,11 @@ impl Fake {
     /// Refuses the next path to be opened.
     pub fn refuse_get(&mut self, errno: Errno) {
         self.gets.push_back(errno);
+    }
+
+    /// Refuses the next attachment, or list of what is attached.
+    pub fn refuse_attachment(&mut self, errno: Errno) {
+        self.attachments.push_back(errno);
     }
 
     /// What all descriptors are from now on.
@@ -212,6 +221,47 @@ pub(super) fn descriptor() -> Result<OwnedFd, Errno> {
 
 fn number(fd: &Result<OwnedFd, Errno>) -> Option<RawFd> {
     fd.as_ref().ok().map(AsRawFd::as_raw_fd)
+}
+
+/// What is not refused is granted, and nothing is attached.
+impl LinkOps for Fake {
+    fn prog_attach(&mut self, _: &Attachment<'_>) -> Result<(), Errno> {
+        self.attachments.pop_front().map_or(Ok(()), Err)
+    }
+
+    fn prog_detach(&mut self, _: &Attachment<'_>) -> Result<(), Errno> {
+        Err(Errno::ENOENT)
+    }
+
+    fn prog_query(&mut self, _: u32, _: u32) -> Result<Attached, Errno> {
+        let list = Attached { revision: 1, programs: Vec::new() };
+        self.attachments.pop_front().map_or(Ok(list), Err)
+    }
+
+    fn link_create(&mut self, _: &Attachment<'_>) -> Result<OwnedFd, Errno> {
+        self.attachments.pop_front().map_or_else(descriptor, Err)
+    }
+
+    fn link_update(
+        &mut self,
+        _: BorrowedFd<'_>,
+        _: BorrowedFd<'_>,
+        _: Option<BorrowedFd<'_>>,
+    ) -> Result<(), Errno> {
+        Ok(())
+    }
+
+    fn link_detach(&mut self, _: BorrowedFd<'_>) -> Result<(), Errno> {
+        Ok(())
+    }
+
+    fn link_by_id(&mut self, _: u32) -> Result<OwnedFd, Errno> {
+        Err(Errno::ENOENT)
+    }
+
+    fn link_info(&mut self, _: BorrowedFd<'_>) -> Result<LinkInfo, Errno> {
+        Ok(LinkInfo::default())
+    }
 }
 
 impl Bpf for Fake {

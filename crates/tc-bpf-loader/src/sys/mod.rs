@@ -9,7 +9,10 @@ mod fake_ops;
 #[expect(unsafe_code, reason = "control messages are raw memory")]
 pub mod fds;
 #[expect(unsafe_code, reason = "the bpf system call takes pointers in a structure")]
+mod kernel_links;
+#[expect(unsafe_code, reason = "the bpf system call takes pointers in a structure")]
 mod kernel_ops;
+mod links;
 mod ops;
 #[expect(unsafe_code, reason = "options of sockets take pointers")]
 pub(crate) mod socket;
@@ -22,6 +25,7 @@ use std::path::Path;
 pub use bpf::Kernel;
 pub use fake::{Fake, Request};
 pub use fake_ops::FakeMap;
+pub use links::{Attached, Attachment, LinkInfo, LinkOps};
 pub use ops::{Batch, Cursor, MapInfo, MapOps, PinOps};
 
 use crate::btf::ext::{FuncInfo, LineInfo};
@@ -30,7 +34,7 @@ use crate::map::MapType;
 use crate::prog::ProgType;
 
 /// What the loader asks of the kernel. Descriptors are never 0, 1 or 2: in bpf(2), descriptor 0 often means "none".
-pub trait Bpf: MapOps + PinOps {
+pub trait Bpf: MapOps + PinOps + LinkOps {
     /// Creates a map.
     #[doc(alias = "BPF_MAP_CREATE")]
     fn map_create(&mut self, map: &MapCreate<'_>) -> Result<OwnedFd, Errno>;
