@@ -49,8 +49,8 @@ fn attach(ns: &Ns, file: &str, section: &str) -> netns_tests::Output {
 /// The number of the map of that name that was made last.
 fn newest(ns: &Ns, name: &str) -> String {
     let list = bpftool(ns, "map list");
-    let of_name = list.lines().filter(|line| line.contains(&format!("name {name} ")));
-    let last = of_name.last().expect("there is such a map");
+    let mut of_name = list.lines().filter(|line| line.contains(&format!("name {name} ")));
+    let last = of_name.next_back().unwrap_or_default();
     last.split(':').next().unwrap_or_default().to_owned()
 }
 
