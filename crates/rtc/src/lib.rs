@@ -40,6 +40,7 @@
 pub mod action;
 pub mod args;
 mod cmd;
+mod distribution;
 pub mod ematch;
 pub mod ematch_map;
 pub mod env;

@@ -4,11 +4,13 @@
 //! chains and actions, the attributes they have in common, and the options of each *kind* (`pfifo`,
 //! `bpf`, …). Without features it only encodes and decodes; it does no I/O.
 //!
-//! | feature  | adds |
-//! |----------|------|
+//! | feature | adds |
+//! |---------|------|
 //! | `client` | the module `client`: a blocking client, for this or another network namespace |
+//! | `rtnetlink` | the module `rtnetlink`: the async client, beside rtnetlink or alone, on tokio |
+//! | `netlink-packet-core` | the module `packet_core`: messages for any connection of netlink-proto |
 //!
-//! Programs that want something done begin with the client; its requests are those below.
+//! Programs that want something done begin with a client; its requests are those below.
 //!
 #![cfg_attr(feature = "client", doc = "See [`client`] for its guide.")]
 //!
@@ -136,7 +138,11 @@ pub mod error;
 pub mod filter;
 pub mod kind;
 pub mod msg;
+#[cfg(feature = "netlink-packet-core")]
+pub mod packet_core;
 pub mod qdisc;
+#[cfg(feature = "rtnetlink")]
+pub mod rtnetlink;
 pub mod units;
 pub mod wire;
 

@@ -6,7 +6,7 @@ use tc_proto::action;
 use tc_proto::ematch;
 use tc_proto::filter::{Basic, Bpf, Fw, Matchall, U32};
 use tc_proto::qdisc::{
-    Bfifo, Clsact, Drr, FqCodel, Htb, Ingress, Mq, Multiq, Noqueue, Pfifo, PfifoFast,
+    Bfifo, Clsact, Drr, FqCodel, Htb, Ingress, Mq, Multiq, Netem, Noqueue, Pfifo, PfifoFast,
     PfifoHeadDrop, Prio, Sfq, Tbf,
 };
 use tc_proto::units::{Estimator, SizeTable};
@@ -20,8 +20,8 @@ type Check = (&'static str, fn(&[u8]));
 pub const KINDS: &[Check] = &[
     row::<Basic>(),
     row::<Bfifo>(),
-    row::<action::Bpf<'_>>(),
     row::<Bpf<'_>>(),
+    row::<action::Bpf<'_>>(),
     row::<ematch::Canid>(),
     row::<Clsact>(),
     row::<ematch::Cmp>(),
@@ -31,17 +31,21 @@ pub const KINDS: &[Check] = &[
     row::<FqCodel>(),
     row::<Fw>(),
     row::<action::Gact>(),
+    row::<action::Gate>(),
     row::<Htb>(),
+    row::<action::Ife>(),
     row::<Ingress>(),
     row::<ematch::IpSet>(),
     row::<ematch::Ipt>(),
     row::<Matchall>(),
     row::<ematch::Meta>(),
     row::<action::Mirred>(),
+    row::<action::Mpls>(),
     row::<Mq>(),
     row::<Multiq>(),
     row::<ematch::Nbyte>(),
     row::<action::Nat>(),
+    row::<Netem>(),
     row::<Noqueue>(),
     row::<Pfifo>(),
     row::<PfifoFast>(),
@@ -54,6 +58,7 @@ pub const KINDS: &[Check] = &[
     row::<action::Skbedit>(),
     row::<action::Skbmod>(),
     row::<Tbf>(),
+    row::<action::TunnelKey>(),
     row::<ematch::U32>(),
     row::<U32>(),
     row::<action::Vlan>(),

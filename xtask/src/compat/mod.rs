@@ -201,7 +201,8 @@ fn copy_of_tree(to: &Path) -> Result<(), String> {
         if let Some(dir) = to.parent() {
             fs::create_dir_all(dir).map_err(|e| format!("{}: {e}", dir.display()))?;
         }
-        fs::write(&to, bytes).map_err(|e| format!("{}: {e}", to.display()))?;
+        // With its mode: some of it is run.
+        fs::copy(&from, &to).map_err(|e| format!("{}: {e}", to.display()))?;
     }
     Ok(())
 }

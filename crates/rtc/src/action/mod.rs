@@ -8,13 +8,17 @@ pub mod bpf;
 pub mod connmark;
 pub mod csum;
 pub mod gact;
+pub mod gate;
+pub mod ife;
 pub mod mirred;
+pub mod mpls;
 pub mod nat;
 pub mod police;
 pub mod sample;
 pub mod simple;
 pub mod skbedit;
 pub mod skbmod;
+pub mod tunnel_key;
 pub mod vlan;
 
 pub use list::{Actions, List};

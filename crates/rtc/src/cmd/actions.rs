@@ -150,7 +150,7 @@ fn make(verb: Verb, args: &mut Args<'_>, session: &mut Session<'_>) -> Result<Mo
     }
     let list = List::parse(args, REFUSAL);
     let actions = list.and_then(|list| list.resolve(session.env, &Target::default()));
-    let actions = actions.map_err(|e| e.with_status(FAILED))?;
+    let actions = actions.map_err(|e| if e.ends_batch() { e } else { e.with_status(FAILED) })?;
     session.complain(&actions.notes());
     Ok(modify(Command::Make(verb, actions), session))
 }

@@ -4,6 +4,8 @@ use std::borrow::Cow;
 use std::fmt::{self, Write as _};
 use std::io::Write;
 
+use tc_proto::units::general;
+
 /// A JSON value without members.
 #[derive(Clone, Debug)]
 pub enum Json<'a> {
@@ -15,6 +17,8 @@ pub enum Json<'a> {
     Int(i128),
     /// A number.
     Float(f64),
+    /// A number of which six digits count, as C's `%g` writes it.
+    General(f64),
     /// A string.
     Str(Cow<'a, str>),
     /// A string that is put together only when JSON is wanted.
@@ -144,7 +148,8 @@ fn put(buf: &mut Vec<u8>, value: Json<'_>) {
         Json::Bool(value) => write!(buf, "{value}"),
         Json::Int(value) => write!(buf, "{value}"),
         Json::Float(value) if value.is_finite() => write!(buf, "{value}"),
-        Json::Null | Json::Float(_) => buf.write_all(b"null"),
+        Json::General(value) if value.is_finite() => write!(buf, "{}", general(value, 6)),
+        Json::Null | Json::Float(_) | Json::General(_) => buf.write_all(b"null"),
         Json::Str(value) => {
             string(buf, &value);
             Ok(())

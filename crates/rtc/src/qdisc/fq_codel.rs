@@ -1,6 +1,12 @@
 //! `fq_codel`: words and output of the qdisc and its flows. Wire format:
 //! [`tc_proto::qdisc::FqCodel`].
 
+use tc_proto::msg::tca;
+use tc_proto::qdisc::fq_codel::{
+    TCA_FQ_CODEL_CE_THRESHOLD, TCA_FQ_CODEL_CE_THRESHOLD_MASK, TCA_FQ_CODEL_CE_THRESHOLD_SELECTOR,
+    TCA_FQ_CODEL_DROP_BATCH_SIZE, TCA_FQ_CODEL_ECN, TCA_FQ_CODEL_FLOWS, TCA_FQ_CODEL_INTERVAL,
+    TCA_FQ_CODEL_LIMIT, TCA_FQ_CODEL_MEMORY_LIMIT, TCA_FQ_CODEL_QUANTUM, TCA_FQ_CODEL_TARGET,
+};
 use tc_proto::qdisc::{FqCodel as Wire, FqCodelClassXstats, FqCodelQdiscXstats, FqCodelXstats};
 use tc_proto::units::{Base, Size, TimeUs, parse_u8, parse_u32};
 use tc_proto::{DecodeError, Kind};
@@ -109,27 +115,54 @@ fn parse(args: &mut Args<'_>) -> Result<Wire, Error> {
         |args: &mut Args<'_>, word: &str| value(args, word, "", |w| parse_u32(w, Base::Auto));
     let time = |args: &mut Args<'_>, word: &str| value(args, word, "", TimeUs::parse).map(|t| t.0);
     while let Some(word) = args.word()? {
-        match word {
-            "limit" => wire.limit_pkts = some(number(args, word)?),
-            "flows" => wire.flows = some(number(args, word)?),
-            "quantum" => wire.quantum_bytes = some(number(args, word)?),
-            "target" => wire.target_us = some(time(args, word)?),
-            "interval" => wire.interval_us = some(time(args, word)?),
-            "ce_threshold" => wire.ce_threshold_us = Some(time(args, word)?),
+        let attribute = match word {
+            "limit" => {
+                wire.limit_pkts = some(number(args, word)?);
+                TCA_FQ_CODEL_LIMIT
+            }
+            "flows" => {
+                wire.flows = some(number(args, word)?);
+                TCA_FQ_CODEL_FLOWS
+            }
+            "quantum" => {
+                wire.quantum_bytes = some(number(args, word)?);
+                TCA_FQ_CODEL_QUANTUM
+            }
+            "target" => {
+                wire.target_us = some(time(args, word)?);
+                TCA_FQ_CODEL_TARGET
+            }
+            "interval" => {
+                wire.interval_us = some(time(args, word)?);
+                TCA_FQ_CODEL_INTERVAL
+            }
+            "ce_threshold" => {
+                wire.ce_threshold_us = Some(time(args, word)?);
+                TCA_FQ_CODEL_CE_THRESHOLD
+            }
             "ce_threshold_selector" => {
                 let (selector, mask) = selector(args)?;
                 wire.ce_threshold_selector = Some(selector);
                 wire.ce_threshold_mask = Some(mask);
+                args.mark(&[tca::OPTIONS, TCA_FQ_CODEL_CE_THRESHOLD_MASK]);
+                TCA_FQ_CODEL_CE_THRESHOLD_SELECTOR
             }
             "memory_limit" => {
                 wire.memory_limit_bytes = Some(value(args, word, "", Size::parse_u32)?);
+                TCA_FQ_CODEL_MEMORY_LIMIT
             }
-            "drop_batch" => wire.drop_batch_pkts = some(number(args, word)?),
-            "ecn" => wire.ecn = Some(1),
-            "noecn" => wire.ecn = Some(0),
+            "drop_batch" => {
+                wire.drop_batch_pkts = some(number(args, word)?);
+                TCA_FQ_CODEL_DROP_BATCH_SIZE
+            }
+            "ecn" | "noecn" => {
+                wire.ecn = Some(u32::from(word == "ecn"));
+                TCA_FQ_CODEL_ECN
+            }
             "help" => return Err(Error::refused(USAGE)),
             other => return Err(unknown(args, other, USAGE)),
-        }
+        };
+        args.mark(&[tca::OPTIONS, attribute]);
     }
     Ok(wire)
 }

@@ -1,5 +1,10 @@
 //! `htb`: words and output of the qdisc and its classes. Wire format: [`tc_proto::qdisc::Htb`].
 
+use tc_proto::msg::tca;
+use tc_proto::qdisc::htb::{
+    TCA_HTB_CEIL64, TCA_HTB_CTAB, TCA_HTB_DIRECT_QLEN, TCA_HTB_INIT, TCA_HTB_OFFLOAD,
+    TCA_HTB_PARMS, TCA_HTB_RATE64, TCA_HTB_RTAB,
+};
 use tc_proto::qdisc::{Htb as Wire, HtbClass, HtbInit, HtbXstats};
 use tc_proto::units::{Base, LinkLayer, Rate, RateSpec, Size, parse_u16, parse_u32};
 use tc_proto::{DecodeError, Kind};
@@ -106,8 +111,10 @@ fn parse_qdisc(args: &mut Args<'_>) -> Result<Wire, Error> {
     while let Some(word) = args.word()? {
         if abbreviates(word, "r2q") {
             init.rate_to_quantum = value(args, "r2q", USAGE, |w| parse_u32(w, Base::Ten))?;
+            args.mark(&[tca::OPTIONS, TCA_HTB_INIT]);
         } else if abbreviates(word, "default") {
             init.default_class = value(args, "default", USAGE, |w| parse_u32(w, Base::Hex))?;
+            args.mark(&[tca::OPTIONS, TCA_HTB_INIT]);
         } else if abbreviates(word, "debug") {
             // A digit each, the first in the lowest bits, up to the first that is none.
             let digits = args.value()?.bytes().map_while(|c| match c {
@@ -119,8 +126,10 @@ fn parse_qdisc(args: &mut Args<'_>) -> Result<Wire, Error> {
         } else if abbreviates(word, "direct_qlen") {
             let qlen = value(args, "direct_qlen", USAGE, |w| parse_u32(w, Base::Ten))?;
             wire.direct_qlen_pkts = Some(qlen);
+            args.mark(&[tca::OPTIONS, TCA_HTB_DIRECT_QLEN]);
         } else if abbreviates(word, "offload") {
             wire.offload = true;
+            args.mark(&[tca::OPTIONS, TCA_HTB_OFFLOAD]);
         } else {
             return Err(unknown(args, word, USAGE));
         }
@@ -233,11 +242,16 @@ fn parse_class(args: &mut Args<'_>) -> Result<Words, Error> {
                 return Err(Error::refused("Double \"ceil\" spec").at(args.last()));
             }
             words.ceil = Some(RateArg::parse(args, "ceil", USAGE)?);
+            args.mark(&[tca::OPTIONS, TCA_HTB_CEIL64]);
+            args.mark(&[tca::OPTIONS, TCA_HTB_CTAB]);
         } else if word == "rate" {
             if words.rate.as_ref().is_some_and(|rate| !rate.is_zero()) {
                 return Err(Error::refused("Double \"rate\" spec").at(args.last()));
             }
             words.rate = Some(RateArg::parse(args, "rate", USAGE)?);
+            for attribute in [TCA_HTB_PARMS, TCA_HTB_RATE64, TCA_HTB_RTAB] {
+                args.mark(&[tca::OPTIONS, attribute]);
+            }
         } else if word == "help" {
             return Err(Error::refused(USAGE));
         } else {

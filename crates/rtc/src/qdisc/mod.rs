@@ -9,6 +9,7 @@ pub mod htb;
 pub mod ingress;
 pub mod mq;
 pub mod multiq;
+pub mod netem;
 pub mod noqueue;
 pub mod pfifo;
 pub mod pfifo_fast;

@@ -1,5 +1,9 @@
 //! `tbf`: words and output. Wire format: [`tc_proto::qdisc::Tbf`].
 
+use tc_proto::msg::tca;
+use tc_proto::qdisc::tbf::{
+    TCA_TBF_BURST, TCA_TBF_PARMS, TCA_TBF_PBURST, TCA_TBF_PRATE64, TCA_TBF_RATE64,
+};
 use tc_proto::qdisc::{Tbf as Wire, TbfParms};
 use tc_proto::units::{
     Base, LinkLayer, Psched, Rate, RateSpec, Size, TimeUs, UnitError, parse_u16,
@@ -141,12 +145,14 @@ fn parse(args: &mut Args<'_>) -> Result<Words, Error> {
             twice(words.burst != Size(0), "buffer/burst/maxburst")?;
             let keyword = if abbreviates(word, "burst") { "burst" } else { word };
             (words.burst, words.burst_cell) = value(args, keyword, Size::parse_with_cell)?;
+            args.mark(&[tca::OPTIONS, TCA_TBF_BURST]);
         } else if matches!(word, "mtu" | "minburst") {
             twice(words.mtu != 0, "mtu/minburst")?;
             (words.mtu, words.mtu_cell) = value(args, word, |w| {
                 let (_, cell) = Size::parse_with_cell(w)?;
                 Size::parse_u32(w.split_once('/').map_or(w, |(size, _)| size)).map(|m| (m, cell))
             })?;
+            args.mark(&[tca::OPTIONS, TCA_TBF_PBURST]);
         } else if word == "mpu" {
             words.mpu = value(args, word, |w| {
                 // A field of 16 bits, of which tc would send the lowest.
@@ -159,10 +165,13 @@ fn parse(args: &mut Args<'_>) -> Result<Words, Error> {
             twice(set(&words.rate), "rate")?;
             words.rate =
                 Some(RateArg::parse_or(args, |word| Error::refused(illegal("rate", word)))?);
+            args.mark(&[tca::OPTIONS, TCA_TBF_PARMS]);
+            args.mark(&[tca::OPTIONS, TCA_TBF_RATE64]);
         } else if abbreviates(word, "peakrate") {
             twice(set(&words.peakrate), "peakrate")?;
             words.peakrate =
                 Some(RateArg::parse_or(args, |word| Error::refused(illegal("peakrate", word)))?);
+            args.mark(&[tca::OPTIONS, TCA_TBF_PRATE64]);
         } else if abbreviates(word, "overhead") {
             words.overhead = value(args, "overhead", |w| parse_u16(w, Base::Ten))?;
         } else if abbreviates(word, "linklayer") {

@@ -9,13 +9,17 @@ pub mod bpf;
 pub mod connmark;
 pub mod csum;
 pub mod gact;
+pub mod gate;
+pub mod ife;
 pub mod mirred;
+pub mod mpls;
 pub mod nat;
 pub mod police;
 pub mod sample;
 pub mod simple;
 pub mod skbedit;
 pub mod skbmod;
+pub mod tunnel_key;
 pub mod vlan;
 
 pub use bpf::Bpf;
@@ -23,14 +27,18 @@ pub use connmark::Connmark;
 pub use control::{Control, Verdict};
 pub use csum::Csum;
 pub use gact::Gact;
+pub use gate::Gate;
 pub use head::{ActionHead, ActionTimes};
+pub use ife::Ife;
 pub use mirred::Mirred;
+pub use mpls::Mpls;
 pub use nat::Nat;
 pub use police::Police;
 pub use sample::Sample;
 pub use simple::Simple;
 pub use skbedit::Skbedit;
 pub use skbmod::Skbmod;
+pub use tunnel_key::TunnelKey;
 pub use vlan::Vlan;
 
 #[cfg(test)]

@@ -19,11 +19,11 @@ pub struct Ensured {
 }
 
 impl Ensured {
-    fn unchanged() -> Self {
+    pub(crate) fn unchanged() -> Self {
         Self::default()
     }
 
-    fn by(ack: Ack) -> Self {
+    pub(crate) fn by(ack: Ack) -> Self {
         Self { changed: true, warning: ack.warning }
     }
 }
@@ -80,17 +80,8 @@ impl Client {
         filter: &FilterRequest<'_>,
         tag: [u8; 8],
     ) -> Result<Ensured, Error> {
-        let wanted = filter.options.as_ref().and_then(Options::decode::<Bpf<'_>>).transpose()?;
-        let flags = |bpf: &Bpf<'_>| bpf.flags.unwrap_or(BpfFlags::empty());
-        self.ensure(filter, |found: &FilterReply| {
-            let Some(Ok(found)) = found.decode::<Bpf<'_>>() else { return false };
-            wanted.as_ref().is_some_and(|wanted| {
-                found.tag == Some(tag)
-                    && found.name == wanted.name
-                    && found.classid.unwrap_or_default() == wanted.classid.unwrap_or_default()
-                    && flags(&found) == flags(wanted)
-            })
-        })
+        let same = same_program(filter, tag)?;
+        self.ensure(filter, same)
     }
 
     /// Sees to it that an object is there, with the kind and the handle of the request, and `is_so`;
@@ -131,4 +122,22 @@ impl Client {
             Err(e) => Err(e),
         }
     }
+}
+
+/// Whether what is found is the BPF filter that is wanted.
+pub(crate) fn same_program(
+    filter: &FilterRequest<'_>,
+    tag: [u8; 8],
+) -> Result<impl Fn(&FilterReply) -> bool + Send + use<>, Error> {
+    let wanted = filter.options.as_ref().and_then(Options::decode::<Bpf<'static>>).transpose()?;
+    let flags = |bpf: &Bpf<'_>| bpf.flags.unwrap_or(BpfFlags::empty());
+    Ok(move |found: &FilterReply| {
+        let Some(Ok(found)) = found.decode::<Bpf<'_>>() else { return false };
+        wanted.as_ref().is_some_and(|wanted| {
+            found.tag == Some(tag)
+                && found.name == wanted.name
+                && found.classid.unwrap_or_default() == wanted.classid.unwrap_or_default()
+                && flags(&found) == flags(wanted)
+        })
+    })
 }

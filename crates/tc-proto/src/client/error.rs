@@ -158,7 +158,7 @@ impl Error {
     }
 
     /// The warning that came with a success, or the error that `status` is for `request`.
-    pub(super) fn check(status: Status, request: &[u8]) -> Result<Option<ExtAck>, Self> {
+    pub(crate) fn check(status: Status, request: &[u8]) -> Result<Option<ExtAck>, Self> {
         let Status { errno, ext_ack, .. } = status;
         if errno == 0 {
             return Ok(ext_ack);

@@ -32,15 +32,7 @@ impl Client {
     /// One request; an unknown name is an error that [`is_not_found`](Error::is_not_found).
     #[doc(alias = "IFLA_ALT_IFNAME")]
     pub fn link_index(&mut self, name: &str) -> Result<i32, Error> {
-        if name.is_empty() || name.len() >= ALTIFNAMSIZ {
-            // Refused by the kernel as malformed, which is not what the caller wants to know.
-            let error = KernelError::new(libc::ENODEV, RTM_GETLINK);
-            return Err(Error::Kernel(Box::new(error)));
-        }
-        // The kernel looks a short name up among names and alternative names alike.
-        let attr = if name.len() < IFNAMSIZ { IFLA_IFNAME } else { IFLA_ALT_IFNAME };
-        let answer = self.ask(&link_request(0, Some((attr, name)))?)?;
-        Ok(decode(&answer)?.0)
+        Ok(decode(&self.ask(&link_by_name(name)?)?)?.0)
     }
 
     /// The names of the devices with these indexes, in their order; `None` where there is no such
@@ -73,6 +65,24 @@ impl Client {
     }
 }
 
+/// The request for the device with this name or alternative name.
+pub(crate) fn link_by_name(name: &str) -> Result<Request<'static>, Error> {
+    if name.is_empty() || name.len() >= ALTIFNAMSIZ {
+        // Refused by the kernel as malformed, which is not what the caller wants to know.
+        let error = KernelError::new(libc::ENODEV, RTM_GETLINK);
+        return Err(Error::Kernel(Box::new(error)));
+    }
+    // The kernel looks a short name up among names and alternative names alike.
+    let attr = if name.len() < IFNAMSIZ { IFLA_IFNAME } else { IFLA_ALT_IFNAME };
+    link_request(0, Some((attr, name)))
+}
+
+/// A request for no device at all, which the kernel always refuses.
+#[cfg(feature = "rtnetlink")]
+pub(crate) fn no_link() -> Result<Request<'static>, Error> {
+    link_request(0, None)
+}
+
 fn link_request(index: i32, name: Option<(u16, &str)>) -> Result<Request<'static>, Error> {
     let request = Request::new(MessageType(RTM_GETLINK), flags::REQUEST, |body| {
         body.extend_from_slice(&[0; 4]);
@@ -89,7 +99,7 @@ fn link_request(index: i32, name: Option<(u16, &str)>) -> Result<Request<'static
 }
 
 /// Index and name in an `RTM_NEWLINK` message.
-fn decode(message: &Message) -> Result<(i32, String), Error> {
+pub(crate) fn decode(message: &Message) -> Result<(i32, String), Error> {
     if message.header.message_type != RTM_NEWLINK {
         return Err(DecodeError::Invalid { what: "type of the answer to RTM_GETLINK" }.into());
     }

@@ -64,10 +64,10 @@
 //! Kernel: uapi/linux/netlink.h, uapi/linux/rtnetlink.h.
 
 mod dump;
-mod ensure;
+pub(crate) mod ensure;
 mod errno;
 mod error;
-mod link;
+pub(crate) mod link;
 mod monitor;
 mod netns;
 mod object;

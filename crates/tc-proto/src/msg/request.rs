@@ -36,6 +36,12 @@ impl Request<'_> {
         Ok(Self { bytes, fds: PhantomData })
     }
 
+    /// The same, for who keeps open what it refers to.
+    #[cfg(feature = "rtnetlink")]
+    pub(crate) fn detached(self) -> Request<'static> {
+        Request { bytes: self.bytes, fds: PhantomData }
+    }
+
     /// The message, header included.
     pub fn bytes(&self) -> &[u8] {
         &self.bytes

@@ -5,19 +5,30 @@
 
 use crate::error::DecodeError;
 use crate::kind::{Kind, Qdisc};
-use crate::wire::{AttrWriter, Attrs, Reader};
+use crate::wire::{AttrWriter, Attrs, RawAttrs, Reader};
 
-const TCA_FQ_CODEL_TARGET: u16 = 1;
-const TCA_FQ_CODEL_LIMIT: u16 = 2;
-const TCA_FQ_CODEL_INTERVAL: u16 = 3;
-const TCA_FQ_CODEL_ECN: u16 = 4;
-const TCA_FQ_CODEL_FLOWS: u16 = 5;
-const TCA_FQ_CODEL_QUANTUM: u16 = 6;
-const TCA_FQ_CODEL_CE_THRESHOLD: u16 = 7;
-const TCA_FQ_CODEL_DROP_BATCH_SIZE: u16 = 8;
-const TCA_FQ_CODEL_MEMORY_LIMIT: u16 = 9;
-const TCA_FQ_CODEL_CE_THRESHOLD_SELECTOR: u16 = 10;
-const TCA_FQ_CODEL_CE_THRESHOLD_MASK: u16 = 11;
+/// The type of [`FqCodel::target_us`].
+pub const TCA_FQ_CODEL_TARGET: u16 = 1;
+/// The type of [`FqCodel::limit_pkts`].
+pub const TCA_FQ_CODEL_LIMIT: u16 = 2;
+/// The type of [`FqCodel::interval_us`].
+pub const TCA_FQ_CODEL_INTERVAL: u16 = 3;
+/// The type of [`FqCodel::ecn`].
+pub const TCA_FQ_CODEL_ECN: u16 = 4;
+/// The type of [`FqCodel::flows`].
+pub const TCA_FQ_CODEL_FLOWS: u16 = 5;
+/// The type of [`FqCodel::quantum_bytes`].
+pub const TCA_FQ_CODEL_QUANTUM: u16 = 6;
+/// The type of [`FqCodel::ce_threshold_us`].
+pub const TCA_FQ_CODEL_CE_THRESHOLD: u16 = 7;
+/// The type of [`FqCodel::drop_batch_pkts`].
+pub const TCA_FQ_CODEL_DROP_BATCH_SIZE: u16 = 8;
+/// The type of [`FqCodel::memory_limit_bytes`].
+pub const TCA_FQ_CODEL_MEMORY_LIMIT: u16 = 9;
+/// The type of [`FqCodel::ce_threshold_selector`].
+pub const TCA_FQ_CODEL_CE_THRESHOLD_SELECTOR: u16 = 10;
+/// The type of [`FqCodel::ce_threshold_mask`].
+pub const TCA_FQ_CODEL_CE_THRESHOLD_MASK: u16 = 11;
 
 /// Options of a `fq_codel` qdisc. What is `None` is left to the kernel, or as it is.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -59,6 +70,8 @@ pub struct FqCodel {
     /// Since Linux 4.7.
     #[doc(alias = "TCA_FQ_CODEL_DROP_BATCH_SIZE")]
     pub drop_batch_pkts: Option<u32>,
+    /// Attributes that this version does not know.
+    pub unknown: RawAttrs,
 }
 
 impl Kind for FqCodel {
@@ -85,6 +98,7 @@ impl Kind for FqCodel {
         if let Some(selector) = self.ce_threshold_selector {
             w.u8(TCA_FQ_CODEL_CE_THRESHOLD_SELECTOR, selector);
         }
+        w.copy(&self.unknown);
     }
 
     fn decode(payload: &[u8]) -> Result<Self, DecodeError> {
@@ -104,7 +118,7 @@ impl Kind for FqCodel {
                 TCA_FQ_CODEL_CE_THRESHOLD_SELECTOR => {
                     options.ce_threshold_selector = Some(attr.u8()?);
                 }
-                _ => {}
+                _ => options.unknown.push(attr),
             }
         }
         Ok(options)

@@ -6,16 +6,24 @@
 use crate::error::DecodeError;
 use crate::kind::{Kind, Qdisc};
 use crate::units::{Psched, Rate, RateSpec, Size};
-use crate::wire::{AttrWriter, Attrs, Reader};
+use crate::wire::{AttrWriter, Attrs, RawAttrs, Reader};
 
-const TCA_HTB_PARMS: u16 = 1;
-const TCA_HTB_INIT: u16 = 2;
-const TCA_HTB_CTAB: u16 = 3;
-const TCA_HTB_RTAB: u16 = 4;
-const TCA_HTB_DIRECT_QLEN: u16 = 5;
-const TCA_HTB_RATE64: u16 = 6;
-const TCA_HTB_CEIL64: u16 = 7;
-const TCA_HTB_OFFLOAD: u16 = 9;
+/// The type of the structure of [`HtbClass::rate`].
+pub const TCA_HTB_PARMS: u16 = 1;
+/// The type of [`Htb::init`].
+pub const TCA_HTB_INIT: u16 = 2;
+/// The type of [`HtbClass::ceil_table`].
+pub const TCA_HTB_CTAB: u16 = 3;
+/// The type of [`HtbClass::rate_table`].
+pub const TCA_HTB_RTAB: u16 = 4;
+/// The type of [`Htb::direct_qlen_pkts`].
+pub const TCA_HTB_DIRECT_QLEN: u16 = 5;
+/// The type of [`HtbClass::rate64`].
+pub const TCA_HTB_RATE64: u16 = 6;
+/// The type of [`HtbClass::ceil64`].
+pub const TCA_HTB_CEIL64: u16 = 7;
+/// The type of [`Htb::offload`].
+pub const TCA_HTB_OFFLOAD: u16 = 9;
 
 /// Options of a `htb` qdisc.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -29,6 +37,8 @@ pub struct Htb {
     /// Let the device do it. Since Linux 5.12.
     #[doc(alias = "TCA_HTB_OFFLOAD")]
     pub offload: bool,
+    /// Attributes that this version does not know.
+    pub unknown: RawAttrs,
 }
 
 /// `struct tc_htb_glob`.
@@ -91,6 +101,7 @@ impl Kind for Htb {
         if self.offload {
             w.flag(TCA_HTB_OFFLOAD);
         }
+        w.copy(&self.unknown);
     }
 
     fn decode(payload: &[u8]) -> Result<Self, DecodeError> {
@@ -103,7 +114,7 @@ impl Kind for Htb {
                 }
                 TCA_HTB_DIRECT_QLEN => htb.direct_qlen_pkts = Some(attr.u32()?),
                 TCA_HTB_OFFLOAD => htb.offload = true,
-                _ => {}
+                _ => htb.unknown.push(attr),
             }
         }
         Ok(htb)
@@ -145,6 +156,8 @@ pub struct HtbClass {
     /// The device does it; the kernel's answer. Since Linux 5.12.
     #[doc(alias = "TCA_HTB_OFFLOAD")]
     pub offload: bool,
+    /// Attributes that this version does not know.
+    pub unknown: RawAttrs,
 }
 
 impl HtbClass {
@@ -224,6 +237,7 @@ impl Kind for HtbClass {
         if self.offload {
             w.flag(TCA_HTB_OFFLOAD);
         }
+        w.copy(&self.unknown);
     }
 
     fn decode(payload: &[u8]) -> Result<Self, DecodeError> {
@@ -234,12 +248,14 @@ impl Kind for HtbClass {
                     let mut r = Reader::new("tc_htb_opt", attr.payload());
                     class.read_parms(&mut r).map_err(|e| e.inside(TCA_HTB_PARMS))?;
                 }
-                TCA_HTB_RTAB => class.rate_table = attr.payload().try_into().ok().map(Box::new),
-                TCA_HTB_CTAB => class.ceil_table = attr.payload().try_into().ok().map(Box::new),
                 TCA_HTB_RATE64 => class.rate64 = Some(attr.u64()?),
                 TCA_HTB_CEIL64 => class.ceil64 = Some(attr.u64()?),
                 TCA_HTB_OFFLOAD => class.offload = true,
-                _ => {}
+                ty => match (ty, attr.payload().try_into()) {
+                    (TCA_HTB_RTAB, Ok(table)) => class.rate_table = Some(Box::new(table)),
+                    (TCA_HTB_CTAB, Ok(table)) => class.ceil_table = Some(Box::new(table)),
+                    _ => class.unknown.push(attr),
+                },
             }
         }
         Ok(class)

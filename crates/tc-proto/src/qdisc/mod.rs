@@ -3,18 +3,19 @@
 mod bfifo;
 mod clsact;
 mod drr;
-mod fq_codel;
-mod htb;
+pub mod fq_codel;
+pub mod htb;
 mod ingress;
 mod mq;
 mod multiq;
+pub mod netem;
 mod noqueue;
 mod pfifo;
 mod pfifo_fast;
 mod pfifo_head_drop;
 mod prio;
 mod sfq;
-mod tbf;
+pub mod tbf;
 
 pub use bfifo::Bfifo;
 pub use clsact::Clsact;
@@ -24,6 +25,10 @@ pub use htb::{Htb, HtbClass, HtbInit, HtbXstats};
 pub use ingress::Ingress;
 pub use mq::Mq;
 pub use multiq::{Multiq, MultiqBands};
+pub use netem::{
+    Netem, NetemChance, NetemCorrelation, NetemGemodel, NetemLoss, NetemParms, NetemRate,
+    NetemSlot, NetemState, NetemXstats,
+};
 pub use noqueue::Noqueue;
 pub use pfifo::Pfifo;
 pub use pfifo_fast::{Bands, PfifoFast};

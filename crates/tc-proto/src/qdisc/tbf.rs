@@ -6,15 +6,22 @@
 use crate::error::DecodeError;
 use crate::kind::{Kind, Qdisc};
 use crate::units::{Psched, Rate, RateSpec};
-use crate::wire::{AttrWriter, Attrs, Reader};
+use crate::wire::{AttrWriter, Attrs, RawAttrs, Reader};
 
-const TCA_TBF_PARMS: u16 = 1;
-const TCA_TBF_RTAB: u16 = 2;
-const TCA_TBF_PTAB: u16 = 3;
-const TCA_TBF_RATE64: u16 = 4;
-const TCA_TBF_PRATE64: u16 = 5;
-const TCA_TBF_BURST: u16 = 6;
-const TCA_TBF_PBURST: u16 = 7;
+/// The type of [`Tbf::parms`].
+pub const TCA_TBF_PARMS: u16 = 1;
+/// The type of [`Tbf::rate_table`].
+pub const TCA_TBF_RTAB: u16 = 2;
+/// The type of [`Tbf::peak_table`].
+pub const TCA_TBF_PTAB: u16 = 3;
+/// The type of [`Tbf::rate64`].
+pub const TCA_TBF_RATE64: u16 = 4;
+/// The type of [`Tbf::peakrate64`].
+pub const TCA_TBF_PRATE64: u16 = 5;
+/// The type of [`Tbf::burst_bytes`].
+pub const TCA_TBF_BURST: u16 = 6;
+/// The type of [`Tbf::peakburst_bytes`].
+pub const TCA_TBF_PBURST: u16 = 7;
 
 /// Options of a `tbf` qdisc.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -39,6 +46,8 @@ pub struct Tbf {
     /// The table for the peak rate.
     #[doc(alias = "TCA_TBF_PTAB")]
     pub peak_table: Option<Box<[u8; RateSpec::TABLE_LEN]>>,
+    /// Attributes that this version does not know.
+    pub unknown: RawAttrs,
 }
 
 /// `struct tc_tbf_qopt`.
@@ -107,6 +116,7 @@ impl Kind for Tbf {
         if let Some(table) = &self.peak_table {
             w.bytes(TCA_TBF_PTAB, table.as_slice());
         }
+        w.copy(&self.unknown);
     }
 
     fn decode(payload: &[u8]) -> Result<Self, DecodeError> {
@@ -117,13 +127,15 @@ impl Kind for Tbf {
                     let parms = TbfParms::decode(attr.payload());
                     tbf.parms = Some(parms.map_err(|e| e.inside(TCA_TBF_PARMS))?);
                 }
-                TCA_TBF_RTAB => tbf.rate_table = attr.payload().try_into().ok().map(Box::new),
-                TCA_TBF_PTAB => tbf.peak_table = attr.payload().try_into().ok().map(Box::new),
                 TCA_TBF_RATE64 => tbf.rate64 = Some(attr.u64()?),
                 TCA_TBF_PRATE64 => tbf.peakrate64 = Some(attr.u64()?),
                 TCA_TBF_BURST => tbf.burst_bytes = Some(attr.u32()?),
                 TCA_TBF_PBURST => tbf.peakburst_bytes = Some(attr.u32()?),
-                _ => {}
+                ty => match (ty, attr.payload().try_into()) {
+                    (TCA_TBF_RTAB, Ok(table)) => tbf.rate_table = Some(Box::new(table)),
+                    (TCA_TBF_PTAB, Ok(table)) => tbf.peak_table = Some(Box::new(table)),
+                    _ => tbf.unknown.push(attr),
+                },
             }
         }
         Ok(tbf)

@@ -30,8 +30,8 @@ pub use handle::Handle;
 pub use linklayer::LinkLayer;
 pub use mac::MacAddr;
 pub use number::{
-    Base, parse_i32, parse_i64, parse_leading, parse_loose_handle, parse_u8, parse_u16, parse_u32,
-    parse_u64,
+    Base, leading_i64, parse_i32, parse_i64, parse_leading, parse_loose_handle, parse_u8,
+    parse_u16, parse_u32, parse_u64,
 };
 pub use percent::Percent;
 pub use protocol::Protocol;

@@ -107,6 +107,13 @@ pub(super) fn skip_space_and_sign(mut word: &[u8]) -> (bool, &[u8]) {
     }
 }
 
+/// The number at the front of a text, as C's `strtol` reads it in base 0, and the text behind it.
+///
+/// What does not fit is the least or the greatest number.
+pub fn leading_i64(text: &[u8]) -> Option<(i64, &[u8])> {
+    Integer::scan(text, Base::Auto).map(|found| (found.signed().0, found.rest))
+}
+
 /// Reads a whole word.
 fn whole(word: &str, base: Base) -> Result<Integer<'_>, UnitError> {
     Integer::scan(word.as_bytes(), base)
