@@ -227,7 +227,7 @@ impl Ns {
     }
 }
 
-/// Puts one of the project's BPF objects (`drop-arp`, `drop-icmp`, `drop-tcp`) where commands run,
+/// Puts one of the project's BPF objects, such as `drop-arp` for `bpf/drop-arp.o`, where commands run,
 /// and returns its file name.
 pub fn object(name: &str) -> String {
     let bytes: &[u8] = match name {
@@ -238,6 +238,10 @@ pub fn object(name: &str) -> String {
         "acts-gcc" => include_bytes!("../../../crates/tc-bpf-loader/testdata/acts-gcc-g-el.o"),
         "elf_slots" => include_bytes!("../../../crates/tc-bpf-loader/testdata/elf_slots-g-el.o"),
         "pins" => include_bytes!("../../../crates/tc-bpf-loader/testdata/pins-g-el.o"),
+        "classes" => include_bytes!("../../../bpf/classes.o"),
+        "count-protocols" => include_bytes!("../../../bpf/count-protocols.o"),
+        "flows" => include_bytes!("../../../bpf/flows.o"),
+        "redirect-port" => include_bytes!("../../../bpf/redirect-port.o"),
         _ => panic!("no object {name:?}"),
     };
     let file = format!("{name}.o");
