@@ -15,12 +15,15 @@ use crate::vm;
 
 const USAGE: &str = "\
 Usage: cargo xtask bench [--tc PATH] [--rtc PATH] [--runs N] [FILTER...]
+       cargo xtask bench api
 Counts what tc and rtc need for the same work, in namespaces made for it, and prints a table.
 
   --tc PATH    the original (default: tc, by PATH)
   --rtc PATH   default: a release build of this tree
   --runs N     times are the shortest of N (default: 9)
   FILTER       only work whose name contains one of these words
+
+api: what the libraries cost, allocations counted, beside the crates of rust-netlink
 ";
 
 /// A classic program of four instructions: IPv4 passes whole, the rest not at all.
@@ -31,6 +34,9 @@ const CROWD_PAIRS: usize = 1000;
 
 /// Runs the sub-command; the result is the exit status.
 pub(crate) fn run(args: &[String]) -> Result<u8, String> {
+    if matches!(args, [what] if what == "api") {
+        return api();
+    }
     let Some(options) = Options::parse(args)? else {
         return say(USAGE).map(|()| 0);
     };
@@ -52,6 +58,26 @@ pub(crate) fn run(args: &[String]) -> Result<u8, String> {
         .status()
         .map_err(|e| format!("unshare (package util-linux): {e}"))?;
     Ok(u8::from(!status.success()))
+}
+
+/// Builds and runs `bench/`, in a network namespace of its own.
+fn api() -> Result<u8, String> {
+    let dir = crate::tidy::root().join("bench");
+    let target = dir.join("../target/bench");
+    let run = |command: &mut Command| {
+        let status = command.status().map_err(|e| format!("{command:?}: {e}"))?;
+        status.success().then_some(()).ok_or(format!("{command:?}: {status}"))
+    };
+    // What it is compared with has procedural macros, which a static build does not load.
+    run(Command::new("cargo")
+        .args(["build", "--release", "--locked", "--target-dir"])
+        .arg(&target)
+        .current_dir(&dir)
+        .env("RUSTFLAGS", "-Ctarget-feature=-crt-static"))?;
+    let done = run(Command::new("unshare")
+        .args(["--net", "--map-root-user", "--"])
+        .arg(target.join("release/api-bench")));
+    Ok(u8::from(done.is_err()))
 }
 
 struct Options {

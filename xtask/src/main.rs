@@ -1,4 +1,5 @@
 //! The project's own tasks: `cargo xtask TASK`.
+mod api;
 mod bench;
 mod compat;
 mod golden;
@@ -9,12 +10,13 @@ mod vm;
 use std::io::Write;
 use std::process::ExitCode;
 
-const USAGE: &str = "cargo xtask TASK, with TASK one of bench, compat, golden, tdc, tidy, vm";
+const USAGE: &str = "cargo xtask TASK, with TASK one of api, bench, compat, golden, tdc, tidy, vm";
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let done = match args.split_first() {
         Some((task, args)) => match task.as_str() {
+            "api" => api::run(args),
             "bench" => bench::run(args),
             "compat" => compat::run(args),
             "golden" => golden::run(args),

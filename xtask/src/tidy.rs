@@ -32,7 +32,7 @@ pub(crate) fn run(args: &[String]) -> Result<u8, String> {
     Ok(u8::from(!findings.is_empty()))
 }
 
-fn root() -> std::path::PathBuf {
+pub(crate) fn root() -> std::path::PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
@@ -341,8 +341,8 @@ fn unsafe_is_in_one_place(tree: &Tree, findings: &mut Vec<String>) {
 
 fn crates_take_lints_and_licences(tree: &Tree, findings: &mut Vec<String>) {
     for (path, text) in tree.files("", "Cargo.toml") {
-        // The package of the fuzzer stands outside the workspace.
-        if matches!(path, "Cargo.toml" | "fuzz/Cargo.toml") {
+        // The fuzzer and the comparison with other crates stand outside the workspace.
+        if matches!(path, "Cargo.toml" | "fuzz/Cargo.toml" | "bench/Cargo.toml") {
             continue;
         }
         for line in ["[lints]\nworkspace = true", "license.workspace = true"] {

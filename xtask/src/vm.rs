@@ -6,6 +6,8 @@
 
 mod boot;
 mod root;
+mod scripts;
+mod share;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -13,14 +15,19 @@ use std::process::{Command, Stdio};
 
 use boot::Machine;
 pub(crate) use root::of_packages;
+use scripts::{Results, Script};
+use share::Share;
 
 const USAGE: &str = "\
 usage: cargo xtask vm [OPTIONS] netns [TEST...]     run tests/netns in the guest
-       cargo xtask vm [OPTIONS] tdc DIR [WORDS...]  run the kernel's tc-testing cases in DIR
+       cargo xtask vm [OPTIONS] tdc DIR [WORDS...]  run the kernel's tc-testing cases in DIR, with the
+                                                    guest's tc and with rtc, and compare
+       cargo xtask vm [OPTIONS] golden [WORDS...]   record goldens there (cargo xtask golden --help)
        cargo xtask vm [OPTIONS] COMMAND...          run any command there, as root
 
 --suite SUITE         Debian suite of kernel and programs: sid (default), trixie, bookworm
 --root DIR            a tree made before, instead (or env RTC_VM_ROOT)
+--tc-root DIR          another tree, whose tc is the original to compare with
 --kernel-version V    which of the tree's kernels; default: the newest
 --rtc PATH            the command under test; `guest:PATH` is a program of the guest, such as
                       guest:/sbin/tc; default: a release build of rtc
@@ -31,6 +38,7 @@ WORDS for tdc: --filter REGEX, --jobs N, --out FILE (results as JSON)";
 struct Options {
     suite: String,
     root: Option<PathBuf>,
+    tc_root: Option<PathBuf>,
     kernel: Option<String>,
     rtc: Option<String>,
     machine: Machine,
@@ -49,37 +57,54 @@ pub(crate) fn run(args: &[String]) -> Result<u8, String> {
         None => newest_kernel(&root)?,
     };
     let share = Share::new()?;
-    let guest_rtc = match options.rtc.as_deref() {
-        Some(path) if path.starts_with("guest:") => path.trim_start_matches("guest:").to_owned(),
-        Some(path) => share.add("rtc", Path::new(path))?,
-        None => share.add("rtc", &build_rtc()?)?,
-    };
     let (task, words) = options.words.split_first().ok_or(USAGE)?;
-    let mut results = None;
-    let script = match task.as_str() {
-        "netns" => netns_script(&share, words)?,
-        "tdc" => {
-            let (script, out) = tdc_script(&share, words)?;
-            results = out;
-            script
+    // What runs often in the guest is copied there: the shared directory is slow.
+    let mut prepare = vec!["mkdir -p /opt".to_owned()];
+    let rtc = match options.rtc.as_deref() {
+        Some(path) if path.starts_with("guest:") => path.trim_start_matches("guest:").to_owned(),
+        // Recording goldens is the original's business.
+        None if task == "golden" => String::new(),
+        path => {
+            let built = path.map_or_else(build_rtc, |path| Ok(PathBuf::from(path)))?;
+            prepare
+                .push(format!("cp {} /opt/rtc && chmod 755 /opt/rtc", share.add("rtc", &built)?));
+            "/opt/rtc".to_owned()
         }
-        _ => options.words.iter().map(|w| quote(w)).collect::<Vec<_>>().join(" "),
     };
-    let script =
-        format!("export RTC={} NETNS_REQUIRE=all NETNS_TIMEOUT=600\n{script}\n", quote(&guest_rtc));
-    write(&share.dir.join("script"), &script)?;
-    let status = options.machine.run(&root, &kernel, &share.dir)?;
-    if let Some(out) = results {
-        fs::copy(share.dir.join("results.json"), &out)
-            .map_err(|e| format!("the guest left no results for {}: {e}", out.display()))?;
-    }
-    Ok(status)
+    let tc = match &options.tc_root {
+        Some(root) => {
+            prepare.push(share.add_tc(root)?);
+            "/opt/original/tc"
+        }
+        None => "/sbin/tc",
+    };
+    let script = match task.as_str() {
+        "netns" => scripts::netns(&share, words)?,
+        "tdc" => scripts::tdc(&share, words)?,
+        "golden" => scripts::golden(&share, words)?,
+        _ => {
+            let words: Vec<String> = options.words.iter().map(|w| quote(w)).collect();
+            Script { text: words.join(" "), results: Results::Nothing }
+        }
+    };
+    let text = format!(
+        "export RTC={} TC={tc} NETNS_REQUIRE=all NETNS_TIMEOUT=600\n{}\n{}\n",
+        quote(&rtc),
+        prepare.join("\n"),
+        script.text
+    );
+    write(&share.dir.join("script"), &text)?;
+    let ended = options.machine.run(&root, &kernel, &share.dir);
+    let fetched = script.results.fetch(&share);
+    let status = ended?;
+    fetched.map(|()| status)
 }
 
 fn parse(args: &[String]) -> Result<Options, String> {
     let mut options = Options {
         suite: "sid".to_owned(),
         root: None,
+        tc_root: None,
         kernel: None,
         rtc: std::env::var("RTC").ok(),
         machine: Machine { cpus: 2, memory_mib: 2048, timeout_s: 2400 },
@@ -97,6 +122,7 @@ fn parse(args: &[String]) -> Result<Options, String> {
         match arg.as_str() {
             "--suite" => options.suite.clone_from(value),
             "--root" => options.root = Some(value.into()),
+            "--tc-root" => options.tc_root = Some(value.into()),
             "--kernel-version" => options.kernel = Some(value.clone()),
             "--rtc" => options.rtc = Some(value.clone()),
             "--cpus" => options.machine.cpus = number()?,
@@ -106,44 +132,6 @@ fn parse(args: &[String]) -> Result<Options, String> {
         }
     }
     Err(USAGE.to_owned())
-}
-
-/// The test binaries, run one after the other; all run, the status tells whether all passed.
-fn netns_script(share: &Share, words: &[String]) -> Result<String, String> {
-    let mut parts = vec!["status=0".to_owned()];
-    for exe in build_tests()? {
-        let name =
-            exe.file_name().and_then(|n| n.to_str()).ok_or("a test binary without a name")?;
-        let path = share.add(name, &exe)?;
-        let words: Vec<String> = words.iter().map(|w| quote(w)).collect();
-        let words = words.join(" ");
-        parts.push(format!("echo; echo {name}\n{path} {words} || status=1"));
-    }
-    parts.push("exit $status".to_owned());
-    Ok(parts.join("\n"))
-}
-
-/// This very program does it: it is static, so it runs in the guest as well.
-fn tdc_script(share: &Share, words: &[String]) -> Result<(String, Option<PathBuf>), String> {
-    let (suite, words) = words.split_first().ok_or("tdc needs the directory of the cases")?;
-    let done = Command::new("cp").arg("-rL").arg(suite).arg(share.dir.join("cases")).status();
-    if !done.is_ok_and(|s| s.success()) {
-        return Err(format!("cannot copy {suite}"));
-    }
-    let xtask = share.add("xtask", &std::env::current_exe().map_err(|e| e.to_string())?)?;
-    let mut passed_on = Vec::new();
-    let mut out = None;
-    let mut words = words.iter();
-    while let Some(word) = words.next() {
-        if word == "--out" {
-            out = words.next().map(PathBuf::from);
-        } else {
-            passed_on.push(quote(word));
-        }
-    }
-    let words = passed_on.join(" ");
-    let line = format!("{xtask} tdc /share/cases --tc \"$RTC\" --out /share/results.json {words}");
-    Ok((line, out))
 }
 
 /// The command as it is published: static, so it runs in the guest.
@@ -182,40 +170,6 @@ fn newest_kernel(root: &Path) -> Result<String, String> {
     };
     let newest = versions.max_by_key(by_number);
     newest.ok_or_else(|| format!("no kernel in {}", root.display()))
-}
-
-/// The directory that host and guest share; removed at the end, or by the next run.
-struct Share {
-    dir: PathBuf,
-}
-
-impl Share {
-    fn new() -> Result<Share, String> {
-        let tmp = std::env::temp_dir();
-        for entry in fs::read_dir(&tmp).into_iter().flatten().flatten() {
-            let name = entry.file_name();
-            let owner = name.to_str().and_then(|n| n.strip_prefix("rtc-vm-"));
-            // Its owner was killed before it could remove it.
-            if owner.is_some_and(|pid| !Path::new("/proc").join(pid).exists()) {
-                let _ = fs::remove_dir_all(entry.path());
-            }
-        }
-        let dir = tmp.join(format!("rtc-vm-{}", std::process::id()));
-        fs::create_dir(&dir).map_err(|e| format!("{}: {e}", dir.display()))?;
-        Ok(Share { dir })
-    }
-
-    /// Copies a file into it; returns its path in the guest.
-    fn add(&self, name: &str, from: &Path) -> Result<String, String> {
-        fs::copy(from, self.dir.join(name)).map_err(|e| format!("{}: {e}", from.display()))?;
-        Ok(format!("/share/{name}"))
-    }
-}
-
-impl Drop for Share {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.dir);
-    }
 }
 
 fn quote(word: &str) -> String {

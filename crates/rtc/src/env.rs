@@ -76,6 +76,11 @@ pub trait Env {
     /// Opens a file that a command line names: a batch, bytecode, saved messages.
     fn open(&mut self, file: &Path) -> io::Result<Box<dyn Read>>;
 
+    /// Writes a file that a command line names, in place of what is there.
+    fn write(&mut self, _file: &Path, _text: &[u8]) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
     /// What `-batch -` reads.
     fn stdin(&mut self) -> Box<dyn Read>;
 
@@ -281,6 +286,10 @@ impl Env for System {
 
     fn open(&mut self, file: &Path) -> io::Result<Box<dyn Read>> {
         Ok(Box::new(File::open(file)?))
+    }
+
+    fn write(&mut self, file: &Path, text: &[u8]) -> io::Result<()> {
+        std::fs::write(file, text)
     }
 
     fn stdin(&mut self) -> Box<dyn Read> {

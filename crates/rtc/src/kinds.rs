@@ -48,6 +48,7 @@ pub const ACTIONS: &[&dyn ActionKind] = &[
     &action::bpf::Bpf,
     &action::connmark::Connmark,
     &action::csum::Csum,
+    &action::ctinfo::Ctinfo,
     &action::gact::Gact,
     &action::gate::Gate,
     &action::ife::Ife,
@@ -272,6 +273,12 @@ pub trait ActionKind: Sync {
     /// Whether its name alone is an incomplete command; else its parser is asked without words too.
     fn needs_words(&self) -> bool {
         true
+    }
+
+    /// Shows the name alone, where the kernel leaves out the options.
+    fn print_name(&self, out: &mut Out<'_>) {
+        let name = self.name();
+        out.field("kind", name, format_args!("{name} "));
     }
 
     /// Reads the words after the kind, and leaves those that are not its own: they belong to the

@@ -5,6 +5,9 @@ use std::borrow::Cow;
 use crate::error::{DecodeError, EncodeError};
 use crate::wire::AttrWriter;
 
+/// Bytes that most options fit into without growing.
+const ROOM: usize = 128;
+
 /// The options of one kind of qdisc, class, filter, action or ematch.
 ///
 /// In this crate, a type that implements it stands in a file of its own, named as the kind, whose
@@ -71,7 +74,7 @@ impl<'a> Options<'a> {
     /// such as a BPF program's descriptor.
     pub fn of<K: Kind + 'a>(kind: &K) -> Result<Self, EncodeError> {
         let payload = if kind.has_options() {
-            let mut buf = Vec::new();
+            let mut buf = Vec::with_capacity(ROOM);
             let mut w = AttrWriter::new(&mut buf);
             kind.encode(&mut w);
             w.finish()?;

@@ -10,6 +10,7 @@ mod command;
 mod message;
 mod object;
 mod options;
+mod types;
 mod units;
 mod world;
 
@@ -19,6 +20,7 @@ pub use command::{SHOWN, batch, show, show_with, words};
 pub use message::message;
 pub use object::object;
 pub use options::{KINDS, options};
+pub use types::types;
 pub use units::units;
 
 /// A target: its name, which is that of its directory in the corpus, and its function.
@@ -33,6 +35,7 @@ pub const TARGETS: &[Target] = &[
     ("object", object),
     ("options", options),
     ("show", show),
+    ("types", types),
     ("units", units),
     ("words", words),
 ];

@@ -27,6 +27,7 @@ pub const KINDS: &[Check] = &[
     row::<ematch::Cmp>(),
     row::<action::Connmark>(),
     row::<action::Csum>(),
+    row::<action::Ctinfo>(),
     row::<Drr>(),
     row::<FqCodel>(),
     row::<Fw>(),

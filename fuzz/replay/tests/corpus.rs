@@ -129,7 +129,7 @@ macro_rules! replays {
     };
 }
 
-replays!(asm batch cbpf message object options show units words);
+replays!(asm batch cbpf message object options show types units words);
 
 #[test]
 fn dumps_are_shown_with_all_options() {

@@ -14,7 +14,7 @@ use crate::known::Known;
 use crate::{Output, skip, skip_for_kernel};
 
 /// The options under which [`Ns::compare`] compares.
-const VIEWS: [&[&str]; 9] = [
+const VIEWS: [&[&str]; 11] = [
     &[],
     &["-s"],
     &["-d"],
@@ -24,7 +24,19 @@ const VIEWS: [&[&str]; 9] = [
     &["-j", "-s", "-d"],
     &["-j", "-p"],
     &["-p", "-s"],
+    &["-r"],
+    &["-o"],
 ];
+
+/// All that hangs on the device `DEV`, listed by one process: in an emulated machine processes are
+/// dear.
+const LISTINGS: &str = "\
+qdisc show dev DEV
+class show dev DEV
+filter show dev DEV
+filter show dev DEV ingress
+filter show dev DEV egress
+";
 
 /// A network namespace: that of the test, or one more of its hosts.
 #[derive(Debug, Clone)]
@@ -150,15 +162,55 @@ impl Ns {
     /// that change nothing.
     #[track_caller]
     pub fn compare(&self, words: &[&str]) {
-        for view in VIEWS {
+        self.compare_in(words, |_| true);
+    }
+
+    /// The same for text alone, where tc's JSON is known to be none.
+    #[track_caller]
+    pub fn compare_text(&self, words: &[&str]) {
+        self.compare_in(words, |view| !view.contains(&"-j"));
+    }
+
+    #[track_caller]
+    fn compare_in(&self, words: &[&str], wanted: impl Fn(&[&str]) -> bool) {
+        for view in VIEWS.into_iter().filter(|view| wanted(view)) {
             let words = [view, words].concat();
-            let (theirs, ours) = (self.tc(&words), self.rtc(&words));
+            let (theirs, ours) = (steady(self.tc(&words)), steady(self.rtc(&words)));
             self.assert_same(&theirs, &ours);
             // tc itself answers some -j in text; where it does not, rtc's must be sound.
             if is_json(&theirs.stdout) {
                 assert!(is_json(&ours.stdout), "this is not JSON:\n{ours}");
             }
         }
+    }
+
+    /// The same for all that hangs on the device, listed in one go.
+    #[track_caller]
+    pub fn compare_listings(&self, dev: &str) {
+        let file = self.file("listings", &LISTINGS.replace("DEV", dev));
+        self.compare(&["-force", "-batch", &file]);
+    }
+
+    /// The same for text alone.
+    #[track_caller]
+    pub fn compare_text_listings(&self, dev: &str) {
+        let file = self.file("listings", &LISTINGS.replace("DEV", dev));
+        self.compare_text(&["-force", "-batch", &file]);
+    }
+
+    /// Runs rtc with these lines as a batch, which must succeed.
+    #[track_caller]
+    pub fn batch(&self, lines: &str) -> Output {
+        let file = self.file("lines", lines);
+        let done = self.rtc(&["-batch", &file]);
+        assert_eq!(done.status, 0, "{done}");
+        done
+    }
+
+    /// Puts a file where commands run; returns its name.
+    pub fn file(&self, name: &str, text: &str) -> String {
+        std::fs::write(Path::new("/run").join(name), text).expect("/run is ours");
+        name.to_owned()
     }
 
     #[track_caller]
@@ -180,6 +232,13 @@ impl Ns {
         self.probe(kind, &["qdisc", "add", "dev", "probe", "root", kind]);
     }
 
+    /// Skips the test unless the kernel has this action; gives the words of one. Afterwards its module
+    /// is there: filters that make the kernel load it get other numbers than those that do not.
+    pub fn need_action(&self, words: &str) {
+        let words = ["actions", "add", "action"].into_iter().chain(words.split_ascii_whitespace());
+        self.probe(words.clone().nth(3).unwrap_or_default(), &words.collect::<Vec<_>>());
+    }
+
     /// Skips the test unless BPF programs can be loaded and attached here.
     pub fn need_bpf(&self) {
         if !Path::new("/proc/sys/kernel/unprivileged_bpf_disabled").exists() {
@@ -196,7 +255,7 @@ impl Ns {
         host.link("probe");
         let done = if self.shared.tc.is_some() { host.tc(words) } else { host.rtc(words) };
         self.ip("netns del probe");
-        if done.stderr.contains("kind is unknown") {
+        if ["kind is unknown", "Failed to load TC action"].iter().any(|s| done.stderr.contains(s)) {
             skip_for_kernel(&format!("this kernel has no {kind}"));
         }
     }
@@ -238,6 +297,7 @@ pub fn object(name: &str) -> String {
         "acts-gcc" => include_bytes!("../../../crates/tc-bpf-loader/testdata/acts-gcc-g-el.o"),
         "elf_slots" => include_bytes!("../../../crates/tc-bpf-loader/testdata/elf_slots-g-el.o"),
         "pins" => include_bytes!("../../../crates/tc-bpf-loader/testdata/pins-g-el.o"),
+        "use-cases" => include_bytes!("../objects/use-cases.o"),
         "classes" => include_bytes!("../../../bpf/classes.o"),
         "count-protocols" => include_bytes!("../../../bpf/count-protocols.o"),
         "flows" => include_bytes!("../../../bpf/flows.o"),
@@ -247,6 +307,33 @@ pub fn object(name: &str) -> String {
     let file = format!("{name}.o");
     std::fs::write(Path::new("/run").join(&file), bytes).expect("/run is ours");
     file
+}
+
+/// Without the seconds since an action was made and used, which go on between two commands.
+pub(crate) fn steady(mut output: Output) -> Output {
+    const CLOCKS: [&str; 6] = [
+        "installed ",
+        " used ",
+        "firstused ",
+        "\"installed\":",
+        "\"last_used\":",
+        "\"first_used\":",
+    ];
+    for mark in CLOCKS {
+        output.stdout = without_number_after(mark, &output.stdout);
+    }
+    output
+}
+
+/// Takes out the digits that follow the mark, wherever it stands.
+pub(crate) fn without_number_after(mark: &str, text: &str) -> String {
+    let mut pieces = text.split(mark);
+    let mut out = pieces.next().unwrap_or_default().to_owned();
+    for piece in pieces {
+        out.push_str(mark);
+        out.push_str(piece.trim_start_matches(|c: char| c.is_ascii_digit()));
+    }
+    out
 }
 
 fn is_json(text: &str) -> bool {

@@ -1,5 +1,6 @@
 //! Two equal hosts: rtc works on one, tc on the other, and both must come out equal.
 
+use crate::ns::{steady, without_number_after};
 use crate::{Ns, Output};
 
 /// All that hangs on `eth0`, shown by one process: in an emulated machine processes are dear.
@@ -31,18 +32,31 @@ impl Twins {
         Twins { ours, theirs }
     }
 
+    /// Does something on both hosts.
+    pub fn each(&self, f: impl Fn(&Ns)) {
+        f(&self.ours);
+        f(&self.theirs);
+    }
+
     /// Runs the command with rtc here and with tc there. Status and both streams must be equal, and
     /// so must be, as tc shows them, all qdiscs, classes and filters of `eth0` afterwards.
     #[track_caller]
     pub fn both(&self, words: &[&str]) -> Output {
-        let (theirs, ours) = (self.theirs.tc(words), self.ours.rtc(words));
-        self.ours.assert_same(&stable(theirs), &stable(ours.clone()));
+        let ours = self.alike(words);
         let [theirs, ours_left] = [&self.theirs, &self.ours].map(|host| stable(host.tc(&SHOW_ALL)));
         assert_eq!(theirs, ours_left, "{words:?} leaves: left as by tc, right as by rtc");
         ours
     }
 
-    /// The same for several commands, each split at blanks.
+    /// Runs the command with rtc here and with tc there: status and both streams must be equal.
+    #[track_caller]
+    pub fn alike(&self, words: &[&str]) -> Output {
+        let (theirs, ours) = (self.theirs.tc(words), self.ours.rtc(words));
+        self.ours.assert_same(&stable(theirs), &stable(ours.clone()));
+        ours
+    }
+
+    /// The same as [`Twins::both`] for several commands, each split at blanks.
     #[track_caller]
     pub fn all(&self, commands: &[&str]) {
         for command in commands {
@@ -53,23 +67,14 @@ impl Twins {
 
 /// Without what differs between any two runs: number and time of loaded programs, and the handles that the
 /// kernel gives from 8001: on.
-fn stable(mut output: Output) -> Output {
+fn stable(output: Output) -> Output {
+    let mut output = steady(output);
     for mark in [" id ", "\"id\":", " load_time ", "\"load_time\":"] {
         output.stdout = without_number_after(mark, &output.stdout);
     }
     output.stdout = without_given_handles(&output.stdout);
     output.command.clear();
     output
-}
-
-fn without_number_after(mark: &str, text: &str) -> String {
-    let mut pieces = text.split(mark);
-    let mut out = pieces.next().unwrap_or_default().to_owned();
-    for piece in pieces {
-        out.push_str(mark);
-        out.push_str(piece.trim_start_matches(|c: char| c.is_ascii_digit()));
-    }
-    out
 }
 
 fn without_given_handles(text: &str) -> String {

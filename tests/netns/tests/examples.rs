@@ -4,9 +4,11 @@
 use std::path::Path;
 use std::time::Duration;
 
+use futures_util::TryStreamExt;
 use netns_tests::{Ns, isolated, object, skip_for_kernel};
 use tc_proto::client::{Client, Error, Monitor, Netns};
-use tc_proto::msg::{FilterList, Hook};
+use tc_proto::msg::{AnyReply, Change, FilterList, Hook, QdiscRequest};
+use tc_proto::rtnetlink::{changes, new_connection};
 use tc_proto::units::Rate;
 
 #[expect(dead_code, unreachable_pub, reason = "an example is a program of its own")]
@@ -18,6 +20,9 @@ mod exporter;
 #[expect(dead_code, unreachable_pub, reason = "an example is a program of its own")]
 #[path = "../../../crates/tc-proto/examples/mirror.rs"]
 mod mirror;
+#[expect(dead_code, unreachable_pub, reason = "an example is a program of its own")]
+#[path = "../../../crates/tc-proto/examples/reconcile.rs"]
+mod reconcile;
 #[expect(dead_code, unreachable_pub, reason = "an example is a program of its own")]
 #[path = "../../../crates/tc-proto/examples/shape.rs"]
 mod shape;
@@ -161,5 +166,62 @@ fn watching() {
         ];
         let mut seen = lines.iter().filter(|line| !line.contains("chain"));
         assert!(expected.iter().all(|line| seen.any(|l| l == line)), "{lines:#?}");
+    });
+}
+
+#[test]
+fn reconciling() {
+    isolated(|ns| {
+        ns.need_qdisc("htb");
+        ns.need_qdisc("fq_codel");
+        ns.link("eth0");
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build();
+        runtime.expect("a runtime").block_on(async {
+            let (connection, tc) = new_connection().expect("a connection");
+            tokio::spawn(connection);
+            let ifindex = tc.link_index("eth0").await.expect("the device");
+            let classes = vec![(0x10, Rate(625_000)), (0x20, Rate(125_000))];
+            let wanted = reconcile::Wanted { ifindex, classes };
+            let reconcile = || async { reconcile::reconcile(&tc, &wanted).await.expect("it can") };
+
+            assert_eq!(reconcile().await, 5, "a root, two classes, two qdiscs in them");
+            ns.rtc(&["class", "show", "dev", "eth0"]).shows("rate 5Mbit ceil 5Mbit");
+            let mut heard = changes().expect("a socket");
+            for _ in 0..3 {
+                assert_eq!(reconcile().await, 0);
+            }
+            // Nobody heard of that: the first that is heard is this.
+            tc.ensure_clsact(ifindex).await.expect("the place is free");
+            let first = heard.try_next().await.expect("a change").expect("no end");
+            let Change::New(AnyReply::Qdisc(first)) = first else { panic!("{first:?}") };
+            assert_eq!(first.kind(), "clsact");
+
+            let change = "class change dev eth0 classid 1:20 htb rate 1gbit";
+            ns.rtc(&change.split(' ').collect::<Vec<_>>()).ok();
+            assert_eq!(reconcile().await, 1);
+            let another = "class add dev eth0 parent 1: classid 1:30 htb rate 1mbit";
+            ns.rtc(&another.split(' ').collect::<Vec<_>>()).ok();
+            assert_eq!(reconcile().await, 1);
+            ns.rtc(&["qdisc", "replace", "dev", "eth0", "root", "pfifo"]).ok();
+            assert_eq!(reconcile().await, 6, "and the one in its place goes");
+
+            // All the time.
+            let told = std::cell::Cell::new(0);
+            let keep = reconcile::keep(&tc, &wanted, |changes| told.set(told.get() + changes));
+            let disturb = async {
+                // Once it listens.
+                for _ in 0..3 {
+                    tc.ensure_clsact(ifindex).await.expect("it is there");
+                }
+                tc.delete(&QdiscRequest::root(ifindex)).await.expect("it is there");
+                while told.get() < 5 {
+                    tokio::task::yield_now().await;
+                }
+            };
+            let (keep, disturb) = (std::pin::pin!(keep), std::pin::pin!(disturb));
+            futures_util::future::select(keep, disturb).await;
+            assert_eq!(told.get(), 5);
+            assert_eq!(reconcile().await, 0);
+        });
     });
 }

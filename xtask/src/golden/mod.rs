@@ -15,13 +15,15 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 const USAGE: &str = "\
-Usage: cargo xtask golden [--bless] [--tc PATH] [--root DIR] [--dir DIR] [--keep] [FILTER...]
+Usage: cargo xtask golden [--bless] [--new] [--tc PATH] [--root DIR] [--dir DIR] [--keep] [FILTER...]
 Runs the cases of tests/golden with the original tc and shows how they differ from the files.
 
   --bless      write the files instead
+  --new        only cases that have no file
   --tc PATH    the original (default: tc, by PATH)
   --root DIR   a Debian tree that holds it: tc runs there, chrooted
   --dir DIR    where the cases are (default: tests/golden)
+  --out DIR    write them there as well, as they come
   --keep       keep the scratch directory of each case and print its name
   FILTER       only cases whose name `<object>/<kind>/<case>` contains one of these words
 ";
@@ -29,10 +31,12 @@ Runs the cases of tests/golden with the original tc and shows how they differ fr
 #[derive(Default)]
 struct Options {
     bless: bool,
+    new: bool,
     keep: bool,
     tc: Option<PathBuf>,
     root: Option<PathBuf>,
     dir: Option<PathBuf>,
+    out: Option<PathBuf>,
     filters: Vec<String>,
 }
 
@@ -61,8 +65,10 @@ pub(crate) fn run(args: &[String]) -> Result<u8, String> {
     for list in &lists {
         for case in cases::read(&dir, list)? {
             known.push(case.file.clone());
-            if options.filters.is_empty() || options.filters.iter().any(|f| case.name.contains(f)) {
-                one(&recorder, &case, options.bless, &mut tally)?;
+            let fits = options.filters.iter().any(|f| case.name.contains(f));
+            let is_due = !(options.new && case.file.exists());
+            if is_due && (fits || options.filters.is_empty()) {
+                one(&recorder, &case, &options, &mut tally)?;
             }
         }
     }
@@ -84,6 +90,8 @@ fn parse(args: &[String]) -> Result<Option<Options>, String> {
         let mut value = || args.next().map(PathBuf::from).ok_or(format!("{arg} needs a value"));
         match arg.as_str() {
             "--bless" => options.bless = true,
+            "--new" => options.new = true,
+            "--out" => options.out = Some(value()?),
             "--keep" => options.keep = true,
             "--tc" => options.tc = Some(value()?),
             "--root" => options.root = Some(value()?),
@@ -101,7 +109,7 @@ fn parse(args: &[String]) -> Result<Option<Options>, String> {
 fn one(
     recorder: &record::Recorder,
     case: &Case,
-    bless: bool,
+    options: &Options,
     tally: &mut Tally,
 ) -> Result<(), String> {
     let new = match recorder.record(case) {
@@ -128,8 +136,13 @@ fn one(
         return Ok(());
     }
     tally.changed += 1;
-    if bless {
-        std::fs::write(&case.file, written).map_err(|e| format!("{}: {e}", case.file.display()))?;
+    if options.bless {
+        let copy = options.out.iter().map(|dir| dir.join(format!("{}.txt", case.name)));
+        for file in copy.chain([case.file.clone()]) {
+            let dir = file.parent().map_or(Ok(()), std::fs::create_dir_all);
+            dir.and_then(|()| std::fs::write(&file, &written))
+                .map_err(|e| format!("{}: {e}", file.display()))?;
+        }
         return say(&format!("{}: written\n", case.name));
     }
     say(&format!("{}: changed\n{}", case.name, diff(recorder, &case.file, &written)?))

@@ -6,7 +6,7 @@ use std::process::Command;
 
 /// What the tests use in the guest.
 const PACKAGES: &str = "linux-image-amd64,iproute2,kmod,procps,iputils-ping,iputils-arping,bpftool,\
-                        ethtool,netcat-openbsd,tcpdump,ipset,perl-base";
+                        ethtool,netcat-openbsd,tcpdump,ipset,perl-base,strace";
 
 /// The tree of this suite; makes it when it is not there, in about a minute and 0.9 GB.
 pub(super) fn of_suite(suite: &str) -> Result<PathBuf, String> {

@@ -22,6 +22,7 @@ Usage: ... bpf SOURCE [ VERDICT ] [ index INDEX ]
 
 SOURCE is one of:
   object-file FILE [ section NAME ] [ program NAME ] [ verbose ]
+          [ btf FILE ] [ log-file FILE ]
       a program of an ELF object; section \"action\" unless the object has just one program
   object-pinned FILE
       a program that is pinned in a BPF file system
@@ -70,6 +71,8 @@ impl ActionKind for Bpf {
             "section",
             "program",
             "verbose",
+            "btf",
+            "log-file",
             "object-pinned",
             "bytecode",
             "bytecode-file",
@@ -121,8 +124,9 @@ impl ActionKind for Bpf {
         }
         control::print(bpf.head.control, "control_action", "default-action ", "", out);
         out.newline();
-        print::print_refs(&bpf.head, bpf.times, "\t ", show, out);
-        out.text(format_args!(" "));
+        print::print_refs_open(&bpf.head, bpf.times, "\t ", show, out);
+        // A line break that -oneline does not replace.
+        out.text(format_args!("\n "));
         Ok(())
     }
 }

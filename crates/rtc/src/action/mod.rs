@@ -7,6 +7,7 @@ mod print;
 pub mod bpf;
 pub mod connmark;
 pub mod csum;
+pub mod ctinfo;
 pub mod gact;
 pub mod gate;
 pub mod ife;

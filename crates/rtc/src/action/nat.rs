@@ -35,6 +35,10 @@ impl ActionKind for Nat {
         &["ingress", "egress", "index"]
     }
 
+    fn print_name(&self, out: &mut Out<'_>) {
+        out.field("type", Wire::NAME, format_args!(" {} ", Wire::NAME));
+    }
+
     fn parse(&self, args: &mut Args<'_>) -> Result<Box<dyn Pending>, Error> {
         let mut wire = Wire::default();
         let word = args.value()?;

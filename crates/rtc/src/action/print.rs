@@ -42,8 +42,11 @@ fn print_one(action: &ActionView<'_>, in_filter: bool, show: &mut Show<'_>, out:
     };
     let name = &*options.kind;
     match (&options.payload, kinds::action(name)) {
-        (None, _) => {
-            out.field("kind", name, format_args!("{name} "));
+        (None, kind) => {
+            match kind {
+                Some(kind) => kind.print_name(out),
+                None => out.field("kind", name, format_args!("{name} ")),
+            }
             if let Some(index) = action.index() {
                 out.field("index", index, format_args!("\t index {index}"));
             }
@@ -138,12 +141,23 @@ pub(super) fn print_refs(
     show: &Show<'_>,
     out: &mut Out<'_>,
 ) {
+    print_refs_open(head, times, indent, show, out);
+    out.newline();
+}
+
+/// The same without the end of the line.
+pub(super) fn print_refs_open(
+    head: &ActionHead,
+    times: Option<ActionTimes>,
+    indent: &str,
+    show: &Show<'_>,
+    out: &mut Out<'_>,
+) {
     let ActionHead { index, refcnt, bindcnt, .. } = *head;
     out.field("index", index, format_args!("{indent}index {index}"));
     out.field("ref", refcnt, format_args!(" ref {refcnt}"));
     out.field("bind", bindcnt, format_args!(" bind {bindcnt}"));
     print_times(times, show, out);
-    out.newline();
 }
 
 /// Shows, with `-s`, since when an action is there and used.

@@ -34,6 +34,11 @@ impl ActionKind for Simple {
         &["sdata", "index"]
     }
 
+    fn print_name(&self, out: &mut Out<'_>) {
+        // tc says nothing at all.
+        out.json("kind", Wire::NAME);
+    }
+
     fn parse(&self, args: &mut Args<'_>) -> Result<Box<dyn Pending>, Error> {
         let mut text = None;
         while args.take("sdata") {

@@ -35,6 +35,11 @@ impl ActionKind for Skbmod {
         &["set", "swap", "mac", "ecn", "dmac", "smac", "etype", "index"]
     }
 
+    fn print_name(&self, out: &mut Out<'_>) {
+        // tc says nothing at all.
+        out.json("kind", Wire::NAME);
+    }
+
     fn parse(&self, args: &mut Args<'_>) -> Result<Box<dyn Pending>, Error> {
         let mut wire = Wire::default();
         while let Some(word) = args.word()? {
@@ -66,8 +71,15 @@ impl ActionKind for Skbmod {
         out.text(format_args!("{} ", Wire::NAME));
         control::print(skbmod.head.control, "control_action", "", " ", out);
         if let Some(ethertype) = skbmod.ethertype {
-            let ethertype = format!("{ethertype:#X}").replace('X', "x");
-            out.field("etype", ethertype.as_str(), format_args!("set etype {ethertype} "));
+            out.json("etype", format!("{ethertype:#x}"));
+            out.text(format_args!("set etype 0x{ethertype:X} "));
+            out.newline();
+            out.text(format_args!("\t "));
+        }
+        for (key, address) in [("dmac", skbmod.dst_mac), ("smac", skbmod.src_mac)] {
+            if let Some(address) = address {
+                out.field(key, address.to_string(), format_args!("set {key} {address} "));
+            }
         }
         if skbmod.flags & Wire::SWAP_MAC != 0 {
             out.flag("swapmac", "swap mac ");
@@ -76,15 +88,9 @@ impl ActionKind for Skbmod {
             out.flag("ecn", "ecn ");
         }
         out.newline();
-        if skbmod.dst_mac.is_some() || skbmod.src_mac.is_some() {
-            out.text(format_args!("\t "));
-            for (key, address) in [("dmac", skbmod.dst_mac), ("smac", skbmod.src_mac)] {
-                let Some(address) = address else { continue };
-                out.field(key, address.to_string(), format_args!("set {key} {address} "));
-            }
-            out.newline();
-        }
-        print::print_refs(&skbmod.head, skbmod.times, "\t ", show, out);
+        print::print_refs_open(&skbmod.head, skbmod.times, "\t ", show, out);
+        // A line break that -oneline does not replace.
+        out.text(format_args!("\n"));
         Ok(())
     }
 }

@@ -207,7 +207,7 @@ fn from_object(
     if args.take("program") {
         wanted.program = Some(args.value()?.into());
     }
-    wanted.verbose = args.take_abbreviation("verbose");
+    wanted.last_words(args)?;
     let inferred = wanted.section.as_deref().and_then(tc_bpf_loader::tail_call_slot);
     if !has_key && wanted.program.is_none() && inferred.is_none() {
         return Err(Error::new(EINVAL, NO_KEY));

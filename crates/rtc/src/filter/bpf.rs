@@ -27,6 +27,7 @@ Usage: ... bpf SOURCE [ direct-action ] [ skip_hw | skip_sw ] [ classid CLASSID 
 
 SOURCE is one of:
   object-file FILE [ section NAME ] [ program NAME ] [ verbose ]
+          [ btf FILE ] [ log-file FILE ]
       a program of an ELF object; section \"classifier\" unless the object has just one program
   object-pinned FILE
       a program that is pinned in a BPF file system
@@ -71,6 +72,8 @@ impl FilterKind for Bpf {
             "section",
             "program",
             "verbose",
+            "btf",
+            "log-file",
             "object-pinned",
             "bytecode",
             "bytecode-file",
@@ -311,8 +314,9 @@ pub(crate) fn print_program(id: u32, tag: Option<[u8; 8]>, show: &mut Show<'_>, 
         }
         let tag = hex(info.tag);
         out.field("tag", tag.as_str(), format_args!("tag {tag} "));
+        out.json("jited", u8::from(info.jited));
         if info.jited {
-            out.field("jited", 1u8, format_args!("jited "));
+            out.text(format_args!("jited "));
         }
         if show.options.details > 0 {
             let loaded = info.load_time_ns;

@@ -107,7 +107,7 @@ pub(crate) fn parse(word: &str, role: &Role, args: &mut Args<'_>) -> Result<Sour
     Ok(found)
 }
 
-/// `FILE [section NAME] [program NAME] [export SOCKET] [verbose]`, in this order.
+/// `FILE [section NAME] [program NAME] [export SOCKET] [verbose] [btf FILE] [log-file FILE]`, in this order.
 fn parse_object(args: &mut Args<'_>) -> Result<Source, Error> {
     let mut wanted = Wanted { file: args.file()?.to_owned(), ..Wanted::default() };
     if args.take_abbreviation("section") {
@@ -119,7 +119,7 @@ fn parse_object(args: &mut Args<'_>) -> Result<Source, Error> {
     if args.take_abbreviation("export") {
         wanted.export = Some(args.file()?.to_owned());
     }
-    wanted.verbose = args.take_abbreviation("verbose");
+    wanted.last_words(args)?;
     Ok(Source::Object(wanted))
 }
 

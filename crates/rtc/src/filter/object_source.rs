@@ -13,6 +13,7 @@ use tc_bpf_loader::{
 };
 
 use super::bpf_source::{ReadyProgram, Role, annotation};
+use crate::args::Args;
 use crate::env::Env;
 use crate::error::{Error, io_text};
 
@@ -33,6 +34,37 @@ pub(crate) struct Wanted {
     pub(crate) program: Option<String>,
     pub(crate) export: Option<OsString>,
     pub(crate) verbose: bool,
+    /// Types to adapt the program to, in place of the running kernel's.
+    pub(crate) btf: Option<OsString>,
+    /// Where to write the verifier's log.
+    pub(crate) log_file: Option<OsString>,
+}
+
+impl Wanted {
+    /// Reads the words that come last: `[verbose] [btf FILE] [log-file FILE]`, the new ones in any order.
+    pub(crate) fn last_words(&mut self, args: &mut Args<'_>) -> Result<(), Error> {
+        self.verbose = args.take_abbreviation("verbose");
+        loop {
+            if args.take("btf") {
+                self.btf = Some(args.file()?.to_owned());
+            } else if args.take("log-file") {
+                self.log_file = Some(args.file()?.to_owned());
+            } else {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Writes the verifier's log where the words say. What went wrong is a line to be told.
+    fn write_log(&self, log: &str, env: &mut dyn Env) -> Option<String> {
+        let file = Path::new(self.log_file.as_ref()?);
+        let failed = env.write(file, log.as_bytes()).err()?;
+        Some(format!(
+            "the verifier's log cannot be written to {}: {}",
+            file.display(),
+            io_text(&failed)
+        ))
+    }
 }
 
 /// A program of an object that is loaded.
@@ -57,7 +89,11 @@ pub(crate) fn resolve(
             return Err(e);
         }
     }
-    let mut log = loaded.log;
+    let unwritten = wanted.write_log(&loaded.log, env);
+    let mut log = if wanted.verbose { loaded.log } else { String::new() };
+    if let Some(line) = unwritten {
+        _ = writeln!(log, "  warning: {line}");
+    }
     for note in loaded.notes.iter().filter(|_| wanted.verbose) {
         _ = writeln!(log, "note: {note}");
     }
@@ -89,7 +125,7 @@ pub(crate) fn load(
     ifindex: Option<u32>,
     env: &mut dyn Env,
 ) -> Result<FromObject, Error> {
-    let Wanted { file, section, program, verbose, .. } = wanted;
+    let Wanted { file, section, program, .. } = wanted;
     let select = Select {
         section: section.as_deref(),
         program: program.as_deref(),
@@ -99,7 +135,8 @@ pub(crate) fn load(
     let program = object.select(&select).map_err(|e| bad_object(file, &select, role, &e))?;
     let mut options = LoadOptions::new(role.program_type);
     options.ifindex = ifindex;
-    if *verbose {
+    options.btf = wanted.btf.as_ref().map(PathBuf::from);
+    if wanted.verbose || wanted.log_file.is_some() {
         options.log = LogMode::Always(1);
     }
     let pinnings: Vec<_> = object.maps().flatten().map(|map| map.pinning).collect();
@@ -108,7 +145,7 @@ pub(crate) fn load(
     }
     let loaded = program.load(&options, env.bpf()).map_err(|e| match &e {
         LoadError::Object(e) => bad_object(file, &select, role, e),
-        e => refused(e, role, *verbose),
+        e => refused(e, role, wanted, env),
     })?;
     let section = program.section().to_owned();
     Ok(FromObject { object, section, loaded })
@@ -287,19 +324,26 @@ fn bad_object(file: &OsStr, select: &Select<'_>, role: &Role, e: &ObjectError) -
 }
 
 /// A program or map that the kernel refused.
-fn refused(e: &LoadError, role: &Role, verbose: bool) -> Error {
+fn refused(e: &LoadError, role: &Role, wanted: &Wanted, env: &mut dyn Env) -> Error {
     let lines: Vec<_> = e.log().trim_end().lines().collect();
-    let skipped = if verbose { 0 } else { lines.len().saturating_sub(LOG_LINES) };
+    let skipped = if wanted.verbose { 0 } else { lines.len().saturating_sub(LOG_LINES) };
+    let unwritten = if lines.is_empty() { None } else { wanted.write_log(e.log(), env) };
     let mut said = String::new();
     if skipped > 0 {
-        said = format!("({skipped} lines of the verifier's log left out; `verbose` shows them)\n");
+        let whole = match &wanted.log_file {
+            Some(file) if unwritten.is_none() => {
+                format!("all of it is in {}", file.to_string_lossy())
+            }
+            _ => "`verbose` shows them, `log-file FILE` writes all to a file".to_owned(),
+        };
+        said = format!("({skipped} lines of the verifier's log left out; {whole})\n");
     }
     for line in lines.iter().skip(skipped) {
         said.push_str(line);
         said.push('\n');
     }
     let error = Error::refused(format_args!("{said}{}", role.not_loaded)).hint(e.to_string());
-    e.hint().into_iter().fold(error, Error::hint)
+    e.hint().map(str::to_owned).into_iter().chain(unwritten).fold(error, Error::hint)
 }
 
 #[cfg(test)]

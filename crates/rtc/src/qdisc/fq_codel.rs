@@ -195,11 +195,14 @@ fn print(wire: &Wire, out: &mut Out<'_>) {
     };
     time(out, "target", wire.target_us);
     time(out, "ce_threshold", wire.ce_threshold_us);
-    if let Some(value) = wire.ce_threshold_selector {
-        out.field("ce_threshold_selector", value, format_args!("ce_threshold_selector {value:#x}"));
-    }
-    if let Some(mask) = wire.ce_threshold_mask {
-        out.field("ce_threshold_mask", mask, format_args!("/{mask:#x} "));
+    let selector = wire.ce_threshold_selector.unwrap_or(0);
+    let mask = wire.ce_threshold_mask.unwrap_or(0);
+    if selector != 0 || mask != 0 {
+        // As printf's %#x.
+        let hex = |value: u8| if value == 0 { "0".to_owned() } else { format!("{value:#x}") };
+        let (value, of) = (hex(selector), hex(mask));
+        out.field("ce_threshold_selector", selector, format_args!("ce_threshold_selector {value}"));
+        out.field("ce_threshold_mask", mask, format_args!("/{of} "));
     }
     time(out, "interval", wire.interval_us);
     if let Some(limit) = wire.memory_limit_bytes {

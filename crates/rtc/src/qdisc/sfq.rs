@@ -256,7 +256,8 @@ fn print(parms: &SfqParms, show: &Show<'_>, out: &mut Out<'_>) {
     if perturb_secs != 0 {
         out.field("perturb", perturb_secs, format_args!("perturb {perturb_secs}sec "));
     }
-    if let Some(v1) = v1.filter(|v1| v1.red_limit_bytes != 0) {
+    // The kernel never tells the limit of RED.
+    if let Some(v1) = v1.filter(|v1| v1.min_bytes != 0) {
         print_red(&v1, show, out);
     }
 }

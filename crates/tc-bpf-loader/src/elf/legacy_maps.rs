@@ -15,7 +15,7 @@ const MIN_ENTRY: u64 = 16;
 
 /// Whether maps of the old kind are defined in a section of this name.
 pub(crate) fn is_section(name: &str) -> bool {
-    name == "maps" || name.starts_with("maps/")
+    name == "maps" || name.starts_with("maps/") || name.ends_with("/maps")
 }
 
 /// Adds the maps of one `maps` section, of which `symbols` tells offsets and names, ascending.

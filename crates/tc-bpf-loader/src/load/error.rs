@@ -4,8 +4,8 @@ use std::error::Error;
 use std::fmt;
 use std::path::PathBuf;
 
-use super::Job;
 use super::verifier::Summary;
+use super::{Job, hints};
 use crate::error::ObjectError;
 use crate::map::MapSpec;
 use crate::prog::ProgType;
@@ -145,9 +145,11 @@ impl ProgRefused {
         let poisoned = poisoned(job, &summary);
         let hint = match errno {
             Errno::EPERM => kernel.explain_eperm(),
-            Errno::E2BIG => Some(format!(
-                "{insn_count} instructions, or the states to check, are more than the kernel allows"
-            )),
+            Errno::E2BIG => hints::find(log).map(str::to_owned).or_else(|| {
+                Some(format!(
+                    "{insn_count} instructions, or the states to check, are more than the kernel allows"
+                ))
+            }),
             Errno::EINVAL if log.is_empty() => {
                 Some("this kernel may not know the program type or the attach type".to_owned())
             }
@@ -160,13 +162,7 @@ impl ProgRefused {
                  bpf_core_type_exists(), bpf_core_enum_value_exists(), bpf_ksym_exists()"
                     .to_owned(),
             ),
-            _ if log.contains("missing btf func_info") => {
-                Some("callbacks need type information: compile with -g".to_owned())
-            }
-            _ if log.contains("cannot call GPL-restricted function") => {
-                Some("declare the license: char _license[] SEC(\"license\") = \"GPL\";".to_owned())
-            }
-            _ => None,
+            _ => hints::find(log).map(str::to_owned),
         };
         ProgRefused {
             errno,

@@ -4,6 +4,7 @@ mod attach;
 mod btf;
 mod error;
 mod externs;
+mod hints;
 mod inflate;
 mod kconfig;
 mod maps;

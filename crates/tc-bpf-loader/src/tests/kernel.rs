@@ -52,6 +52,7 @@ fn programs_of_all_objects_load() {
             let pins = object.maps().flatten().any(|m| m.pinning != Pinning::None);
             if pins
                 || name.starts_with("core_refused")
+                || name.starts_with("refused_hints")
                 || lacks(program.name())
                 || (program.name() == "third" && (!name.contains("-g-") || name.contains("-gcc-")))
             {
@@ -167,6 +168,30 @@ fn the_verifiers_reason_comes_with_the_source_line() {
     );
     let error = named(&object, "needs_the_gpl").load(&options(), &mut Kernel).unwrap_err();
     assert!(error.hint().is_some_and(|h| h.contains("license")), "{error:?}");
+}
+
+/// Frequent refusals, in the words of the kernels so far.
+#[test]
+fn frequent_refusals_come_with_a_hint() {
+    if !usable() {
+        return;
+    }
+    let object = object("refused_hints-g-el.o");
+    for (program, hint) in [
+        ("may_be_null", "may be NULL"),
+        ("unbounded", "test the index or the size"),
+        ("endless", "a loop must come to an end"),
+        ("wrong_helper", "programs of this type may not call that helper"),
+        ("unknown_helper", "this kernel has no helper of that number"),
+        ("kept_reference", "must be released"),
+        ("beyond_context", "that part of their context"),
+        ("no_result", "before it has a value"),
+    ] {
+        let error = named(&object, program).load(&options(), &mut Kernel).unwrap_err();
+        let found = error.hint().unwrap_or_default();
+        assert!(found.contains(hint), "{program}: {found:?}\n{error}\n{}", error.log());
+        assert!(error.to_string().contains("refused_hints.c:"), "{error}");
+    }
 }
 
 #[test]

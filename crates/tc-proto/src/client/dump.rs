@@ -2,7 +2,7 @@
 
 use super::transport::{Received, receive, send};
 use super::{Client, DATAGRAM, Error, message};
-use crate::msg::{ExtAck, NetlinkHeader, NetlinkMessages, Request, Status, flags};
+use crate::msg::{ExtAck, MessageType, NetlinkHeader, NetlinkMessages, Request, Status, flags};
 use crate::wire::align;
 
 /// How often a dump is tried again that was interrupted or lost something.
@@ -80,6 +80,12 @@ impl Client {
         }
         send(self.transport.as_mut(), bytes)?;
         bytes.clear();
+        if request.message_type() == MessageType::GET_ACTION {
+            // The kernel makes the next part of a dump whenever somebody looks for one, as large as
+            // the largest buffer it has seen so far. How many actions a part has is part of what
+            // tc shows, and tc looks before it reads.
+            self.transport.peek();
+        }
         let mut end = End::Whole;
         loop {
             let start = bytes.len();

@@ -23,6 +23,9 @@ pub(super) trait Transport: Debug + Send {
     /// datagram and the port of its sender. Without `wait`, `EAGAIN` says that there is none.
     fn recv(&mut self, buf: &mut Vec<u8>, wait: bool) -> io::Result<(usize, u32)>;
 
+    /// Looks whether there is a datagram, and leaves it there.
+    fn peek(&mut self);
+
     /// Asks the kernel to leave the request out of its errors.
     fn cap_errors(&mut self);
 
@@ -44,6 +47,12 @@ impl Transport for Socket {
         let flags = libc::MSG_TRUNC | if wait { 0 } else { libc::MSG_DONTWAIT };
         let (len, sender) = self.recv_from(buf, flags)?;
         Ok((len, sender.port_number()))
+    }
+
+    fn peek(&mut self) {
+        let mut nothing: &mut [u8] = &mut [];
+        // Whatever there is to say about it, receiving says it again.
+        let _ = self.recv_from(&mut nothing, libc::MSG_PEEK | libc::MSG_DONTWAIT);
     }
 
     fn cap_errors(&mut self) {

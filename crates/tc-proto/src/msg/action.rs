@@ -136,7 +136,7 @@ impl<'a> ActionSpec<'a> {
 
     /// A list of actions, numbered from 1, as a filter's options hold it.
     pub fn list(actions: &[Self]) -> Result<RawAttrs, EncodeError> {
-        let mut buf = Vec::new();
+        let mut buf = Vec::with_capacity(128);
         let mut w = AttrWriter::new(&mut buf);
         for (order, action) in (1..).zip(actions) {
             action.encode(order, &mut w);

@@ -231,7 +231,7 @@ impl ListRequest for ChainList {
 
 /// Lists the actions of a kind, those inside filters as well.
 ///
-/// An entry of the list is a message with up to 32 actions, or more on request of the kernel:
+/// An entry of the list is a message with as many actions as fit:
 ///
 /// ```no_run
 /// # fn main() -> Result<(), tc_proto::client::Error> {

@@ -259,17 +259,13 @@ impl Change<FilterRequest<'static>> {
     /// use std::os::fd::OwnedFd;
     /// use tc_proto::Options;
     /// use tc_proto::client::Error;
-    /// use tc_proto::filter::{Bpf, BpfFlags, Program};
+    /// use tc_proto::filter::Bpf;
     /// use tc_proto::msg::Hook;
     /// use tc_proto::rtnetlink::TcHandle;
     ///
     /// async fn attach(tc: &TcHandle, ifindex: i32, program: OwnedFd) -> Result<(), Error> {
     ///     let attach = tc.filter().add(Hook::ingress(ifindex)).prio(1).keeping(program, |program| {
-    ///         Options::of(&Bpf {
-    ///             program: Some(Program::Extended(program)),
-    ///             flags: Some(BpfFlags::DIRECT_ACTION),
-    ///             ..Bpf::default()
-    ///         })
+    ///         Options::of(&Bpf::direct_action(program, "firewall"))
     ///     });
     ///     attach.execute().await?;
     ///     Ok(())

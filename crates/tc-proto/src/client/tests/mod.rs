@@ -76,6 +76,8 @@ impl Transport for Fake {
         Ok((bytes.len(), sender))
     }
 
+    fn peek(&mut self) {}
+
     fn cap_errors(&mut self) {
         self.capped.store(true, Relaxed);
     }
