@@ -256,13 +256,6 @@ impl Ns {
         self.probe_ingress(words.first().copied().unwrap_or(""), &words);
     }
 
-    /// Skips the test unless the kernel has this action, in these words.
-    pub fn need_action(&self, words: &str) {
-        let action: Vec<&str> = words.split_ascii_whitespace().collect();
-        let words = [&["matchall", "action"], &*action].concat();
-        self.probe_ingress(action.first().copied().unwrap_or(""), &words);
-    }
-
     fn probe_ingress(&self, kind: &str, words: &[&str]) {
         let host = self.host("probe");
         host.link("probe");
