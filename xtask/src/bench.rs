@@ -152,7 +152,7 @@ struct Work {
     name: String,
     words: Vec<String>,
     /// Command lines of tc that make the state to start from, with `_` for a space in a word.
-    setup: &'static [&'static str],
+    setup: Vec<String>,
     /// Lines of the batch, 1 for a command by itself.
     lines: usize,
     measures: &'static [Measure],
@@ -165,13 +165,19 @@ const CLSACT: &[&str] = &["qdisc add dev v0 clsact"];
 const ONE_FILTER: &[&str] =
     &["qdisc add dev v0 clsact", "filter add dev v0 ingress pref 1 bpf bytecode 1,6_0_0_0"];
 const PFIFO: &[&str] = &["qdisc add dev v0 root pfifo"];
+const HTB: &[&str] = &["qdisc add dev v0 root handle 1: htb"];
+/// With one list of filters the kernel would spend its time looking for the end of it.
+const HASHED: &[&str] = &[
+    "qdisc add dev v0 clsact",
+    "filter add dev v0 ingress protocol ip pref 1 handle 1: u32 divisor 256",
+];
 
 impl Work {
-    fn new(words: &str, setup: &'static [&'static str]) -> Self {
+    fn new(words: &str, setup: &[&str]) -> Self {
         Self {
             name: words.to_owned(),
             words: words.split(' ').map(str::to_owned).collect(),
-            setup,
+            setup: setup.iter().map(|line| (*line).to_owned()).collect(),
             lines: 1,
             measures: Measure::COUNTS,
             reach: Vec::new(),
@@ -203,7 +209,8 @@ impl Work {
         let mut words = self.words.clone();
         words.pop();
         words.push("/dev/null".to_owned());
-        Self { name: self.name.clone(), words, reach: Vec::new(), ..*self }
+        let (name, setup) = (self.name.clone(), self.setup.clone());
+        Self { name, words, setup, reach: Vec::new(), ..*self }
     }
 
     fn load() -> Result<Self, String> {
@@ -220,14 +227,26 @@ impl Work {
     fn batches(dir: &Path) -> Result<Vec<Self>, String> {
         let filter = |n| format!("filter add dev v0 ingress pref {n} bpf bytecode '{BYTECODE}'");
         let change = |n| format!("qdisc change dev v0 root pfifo limit {n}");
+        let hashed = |n: usize| {
+            let (bucket, rest) = (n % 256, n / 256);
+            let address = format!("10.{}.{}.{bucket}", rest / 256, rest % 256);
+            let matches = format!("match ip src {address}/32 match ip protocol 6 0xff");
+            let words = format!("u32 ht 1:{bucket:x}: {matches} flowid 1:{:x}", n % 4096 + 1);
+            format!("filter add dev v0 ingress protocol ip pref 1 {words}")
+        };
+        let class =
+            |n| format!("class add dev v0 parent 1: classid 1:{n:x} htb rate 1mbit ceil 10mbit");
         let mut all = Vec::new();
         for (lines, what, setup, line) in [
             (2_000, "filter add ... bpf bytecode", CLSACT, &filter as &dyn Fn(usize) -> String),
             (2_000, "qdisc change ... pfifo", PFIFO, &change),
             // The kernel's own lists grow with the filters, and would be all that is measured.
             (20_000, "qdisc change ... pfifo", PFIFO, &change),
+            (2_000, "filter add ... u32", HASHED, &hashed),
+            (20_000, "filter add ... u32", HASHED, &hashed),
+            (2_000, "class add ... htb", HTB, &class),
         ] {
-            let file = dir.join(format!("{}-{lines}", what.split(' ').next().unwrap_or_default()));
+            let file = dir.join(format!("{}-{lines}", what.replace(' ', "-")));
             let text: String = (1..=lines).fold(String::new(), |text, n| text + &line(n) + "\n");
             fs::write(&file, text).map_err(|e| format!("{}: {e}", file.display()))?;
             for force in [false, true] {
@@ -237,7 +256,7 @@ impl Work {
                 if force {
                     work.words.insert(0, "-force".to_owned());
                 }
-                if setup == PFIFO {
+                if setup == PFIFO || setup == HASHED {
                     // In the kernel these cost least, so what is left is the command's own.
                     work = work.reach(Measure::TimeUs, 7.0);
                 }
@@ -252,6 +271,24 @@ impl Work {
             }
         }
         Ok(all)
+    }
+
+    /// A long list, whose entries a batch makes that is written to `dir`.
+    fn list(dir: &Path) -> Result<Self, String> {
+        const CLASSES: usize = 10_000;
+        let file = dir.join("classes");
+        let line = |n: usize| {
+            let rates = format!("rate {}mbit ceil 100mbit", n % 9 + 1);
+            format!("class add dev v0 parent 1: classid 1:{n:x} htb {rates}\n")
+        };
+        let text: String = (1..=CLASSES).map(line).collect();
+        fs::write(&file, text).map_err(|e| format!("{}: {e}", file.display()))?;
+        let mut work =
+            Self::new("class show dev v0", HTB).reach(Measure::Instructions, 25_000_000.0);
+        work.setup.push(format!("-batch {}", file.display()));
+        work.name = format!("class show dev v0, {} classes of htb", grouped(CLASSES as f64));
+        work.measures = Measure::ALL;
+        Ok(work)
     }
 }
 
@@ -317,6 +354,7 @@ impl Bench {
         for work in Work::batches(&self.dir.0)? {
             self.work(&work)?;
         }
+        self.work(&Work::list(&self.dir.0)?)?;
         self.binaries()?;
         self.crowd()?;
         for mut work in Work::one_shots() {
@@ -384,7 +422,7 @@ impl Bench {
     }
 
     fn one(&self, tool: &Path, work: &Work, measure: Measure) -> Result<f64, String> {
-        self.reset(work.setup)?;
+        self.reset(&work.setup)?;
         let mut command = Command::new(tool);
         command.args(&work.words);
         match (measure, self.counter) {
@@ -404,7 +442,7 @@ impl Bench {
     }
 
     /// Brings the device to the state to start from.
-    fn reset(&self, setup: &[&str]) -> Result<(), String> {
+    fn reset(&self, setup: &[String]) -> Result<(), String> {
         for gone in ["qdisc del dev v0 clsact", "qdisc del dev v0 root"] {
             // There is none, mostly.
             let _ = Command::new(&self.tc)

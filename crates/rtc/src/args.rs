@@ -17,7 +17,24 @@ pub struct Args<'a> {
 
 /// Which words made which attribute of the request.
 #[derive(Clone, Debug, Default)]
-pub struct Marks(Vec<(Vec<u16>, usize)>);
+pub struct Marks(Vec<Mark>);
+
+/// The most types of a path that are kept; a longer one stands for the nest around it.
+const DEPTH: usize = 6;
+
+/// A path, as long as `len`, and the word that made what is there.
+#[derive(Clone, Copy, Debug)]
+struct Mark {
+    path: [u16; DEPTH],
+    len: usize,
+    word: usize,
+}
+
+impl Mark {
+    fn path(&self) -> &[u16] {
+        self.path.get(..self.len).unwrap_or_default()
+    }
+}
 
 impl<'a> Args<'a> {
     /// Starts at the first of `words`.
@@ -89,7 +106,13 @@ impl<'a> Args<'a> {
 
     /// Says that the last word taken made the attribute at `path`.
     pub fn mark(&mut self, path: &[u16]) {
-        self.marks.0.push((path.to_vec(), self.at.saturating_sub(1)));
+        let mut mark =
+            Mark { path: [0; DEPTH], len: path.len().min(DEPTH), word: self.at.saturating_sub(1) };
+        mark.path.iter_mut().zip(path).for_each(|(to, from)| *to = *from);
+        if self.marks.0.capacity() == 0 {
+            self.marks.0.reserve(16);
+        }
+        self.marks.0.push(mark);
     }
 
     /// The marks so far.
@@ -101,8 +124,8 @@ impl<'a> Args<'a> {
 impl Marks {
     /// The word that made the attribute at `path`, or the innermost known nest around it.
     pub fn find(&self, path: &[u16]) -> Option<usize> {
-        let fits = self.0.iter().filter(|(made, _)| path.starts_with(made));
-        fits.max_by_key(|(made, _)| made.len()).map(|(_, word)| *word)
+        let fits = self.0.iter().filter(|mark| path.starts_with(mark.path()));
+        fits.max_by_key(|mark| mark.len).map(|mark| mark.word)
     }
 }
 

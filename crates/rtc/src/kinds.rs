@@ -241,6 +241,11 @@ pub trait FilterKind: Sync {
     /// The words that its parser takes, for completions.
     fn words(&self) -> &'static [&'static str];
 
+    /// The word that an expression of ematches follows, if the kind takes any; for completions.
+    fn expression_word(&self) -> Option<&'static str> {
+        None
+    }
+
     /// Reads the handle, which means something else in each kind, and the words after the kind, to
     /// the last one.
     ///

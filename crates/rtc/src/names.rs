@@ -10,6 +10,7 @@ use tc_proto::Handle;
 
 use crate::env::Env;
 use crate::error::Error;
+use crate::out::Text;
 
 /// Where names are looked for when they are not in the file of `-cf`: the first that exists.
 const FILES: [&str; 2] = ["/etc/iproute2/tc_cls", "/usr/share/iproute2/tc_cls"];
@@ -64,15 +65,26 @@ impl ClassNames {
     }
 
     /// The class id as text: `1:10`, or with its name `gold#1:10`.
-    pub fn show(&self, id: Handle) -> impl fmt::Display + Copy {
-        Named { name: self.0.get(&id).map(String::as_str), id }
+    pub fn show(&self, id: Handle) -> Named<'_> {
+        let name = if self.0.is_empty() { None } else { self.0.get(&id).map(String::as_str) };
+        Named { name, id }
     }
 }
 
-#[derive(Clone, Copy)]
-struct Named<'a> {
+/// A class id that shows its name, if it has one.
+#[derive(Clone, Copy, Debug)]
+pub struct Named<'a> {
     name: Option<&'a str>,
     id: Handle,
+}
+
+impl Text for Named<'_> {
+    fn put(&self, buf: &mut Vec<u8>) {
+        match self.name {
+            Some(name) => (name, "#", self.id).put(buf),
+            None => self.id.put(buf),
+        }
+    }
 }
 
 impl fmt::Display for Named<'_> {

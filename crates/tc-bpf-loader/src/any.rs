@@ -3,7 +3,9 @@
 use std::error::Error as StdError;
 use std::{fmt, io};
 
+use crate::access::MapError;
 use crate::cbpf::{AsmError, BytecodeError};
+use crate::data::VarError;
 use crate::error::ObjectError;
 use crate::info::WrongFd;
 use crate::load::LoadError;
@@ -39,6 +41,10 @@ pub enum Error {
     Info(WrongFd),
     /// A pinned object cannot be had.
     Pin(PinError),
+    /// A map cannot be read or changed.
+    Map(MapError),
+    /// A variable of an object cannot be read or set.
+    Variable(VarError),
     /// A socket's filter cannot be changed.
     Socket(SocketError),
     /// A text is no bytecode.
@@ -109,6 +115,8 @@ impl fmt::Display for Error {
             Self::Load(e) => e.fmt(f),
             Self::Info(e) => e.fmt(f),
             Self::Pin(e) => e.fmt(f),
+            Self::Map(e) => e.fmt(f),
+            Self::Variable(e) => e.fmt(f),
             Self::Socket(e) => e.fmt(f),
             Self::Bytecode(e) => e.fmt(f),
             Self::Asm(e) => e.fmt(f),
@@ -123,6 +131,8 @@ impl StdError for Error {
             Self::Load(e) => e,
             Self::Info(e) => e,
             Self::Pin(e) => e,
+            Self::Map(e) => e,
+            Self::Variable(e) => e,
             Self::Socket(e) => e,
             Self::Bytecode(e) => e,
             Self::Asm(e) => e,
@@ -148,6 +158,8 @@ from! {
     Load: LoadError,
     Info: WrongFd,
     Pin: PinError,
+    Map: MapError,
+    Variable: VarError,
     Socket: SocketError,
     Bytecode: BytecodeError,
     Asm: AsmError,

@@ -61,6 +61,8 @@
 //! [`PinRefused`] says what differs if it isn't. When a load fails, what it pinned, made or mounted is taken back;
 //! [`Made::undo`] does that when what comes after the load fails.
 //!
+//! [`Map`] reads and writes what is in a map: of a program just loaded, pinned, or known by its number.
+//!
 //! Global variables are in maps called `.data`, `.rodata`, `.bss` and so on. [`ObjectSpec::set_variable`] sets one before
 //! the load.
 //!
@@ -102,6 +104,7 @@
 //! what it was asked, and fails when told to.
 #![cfg_attr(doctest, doc = include_str!("../README.md"))]
 
+mod access;
 mod any;
 mod btf;
 pub mod cbpf;
@@ -124,6 +127,7 @@ mod spec;
 pub mod sys;
 pub mod tcx;
 
+pub use access::{Entries, Map, MapError, Plain, Value};
 pub use any::Error;
 pub use btf::ext::{FuncInfo, LineInfo};
 pub use data::{VarError, Variable};

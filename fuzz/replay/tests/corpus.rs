@@ -152,7 +152,8 @@ fn every_kind_of_the_command_is_among_the_options() {
     let qdiscs = rtc::kinds::QDISCS.iter().map(|kind| kind.name());
     let filters = rtc::kinds::FILTERS.iter().map(|kind| kind.name());
     let actions = rtc::kinds::ACTIONS.iter().map(|kind| kind.name());
-    for name in qdiscs.chain(filters).chain(actions) {
+    let ematches = rtc::kinds::EMATCHES.iter().map(|kind| kind.name());
+    for name in qdiscs.chain(filters).chain(actions).chain(ematches) {
         assert!(known.contains(&name), "{name} is not fuzzed");
     }
 }

@@ -250,6 +250,29 @@ impl Ns {
         self.probe("clsact", &["qdisc", "add", "dev", "probe", "clsact"]);
     }
 
+    /// Skips the test unless the kernel has this filter, in these words.
+    pub fn need_filter(&self, words: &str) {
+        let words: Vec<&str> = words.split_ascii_whitespace().collect();
+        self.probe_ingress(words.first().copied().unwrap_or(""), &words);
+    }
+
+    fn probe_ingress(&self, kind: &str, words: &[&str]) {
+        let host = self.host("probe");
+        host.link("probe");
+        let run = |words: &[&str]| {
+            if self.shared.tc.is_some() { host.tc(words) } else { host.rtc(words) }
+        };
+        run(&["qdisc", "add", "dev", "probe", "clsact"]);
+        let at = ["filter", "add", "dev", "probe", "ingress", "pref", "1", "handle", "1"];
+        let done = run(&[&at, words].concat());
+        self.ip("netns del probe");
+        let lacks =
+            ["TC classifier not found", "Failed to load TC action module", "Unknown ematch"];
+        if lacks.iter().any(|text| done.stderr.contains(text)) {
+            skip_for_kernel(&format!("this kernel has no {kind}, or not what it needs"));
+        }
+    }
+
     fn probe(&self, kind: &str, words: &[&str]) {
         let host = self.host("probe");
         host.link("probe");
@@ -293,6 +316,10 @@ pub fn object(name: &str) -> String {
         "drop-arp" => include_bytes!("../../../bpf/drop-arp.o"),
         "drop-icmp" => include_bytes!("../../../bpf/drop-icmp.o"),
         "drop-tcp" => include_bytes!("../../../bpf/drop-tcp.o"),
+        "acts" => include_bytes!("../../../crates/tc-bpf-loader/testdata/acts-g-el.o"),
+        "acts-gcc" => include_bytes!("../../../crates/tc-bpf-loader/testdata/acts-gcc-g-el.o"),
+        "elf_slots" => include_bytes!("../../../crates/tc-bpf-loader/testdata/elf_slots-g-el.o"),
+        "pins" => include_bytes!("../../../crates/tc-bpf-loader/testdata/pins-g-el.o"),
         "use-cases" => include_bytes!("../objects/use-cases.o"),
         "classes" => include_bytes!("../../../bpf/classes.o"),
         "count-protocols" => include_bytes!("../../../bpf/count-protocols.o"),

@@ -30,6 +30,8 @@ use tc_proto::{EncodeError, Handle};
 const THREADS: usize = 8;
 /// One cycle in so many has BPF programs.
 const BPF_EVERY: usize = 4;
+/// Lists that are read while others meddle.
+const ROUNDS: usize = 12;
 /// Programs that are freed before everybody waits.
 const FREED: usize = 24;
 const PAUSE: Duration = Duration::from_millis(100);
@@ -434,10 +436,6 @@ fn many() -> u16 {
     if cycles() >= 100_000 { 50_000 } else { 4000 }
 }
 
-fn rounds() -> usize {
-    if cycles() >= 100_000 { 30 } else { 12 }
-}
-
 #[test]
 fn long_lists_of_classes_are_whole() {
     isolated(|ns| {
@@ -456,7 +454,7 @@ fn long_lists_of_classes_are_whole() {
             client.batch(others.clone().map(change), |_, done| assert!(done.is_ok(), "{done:?}"));
         };
         lists_are_whole(
-            rounds(),
+            ROUNDS,
             many().into(),
             meddle,
             |client, once| match once {
@@ -497,7 +495,7 @@ fn long_lists_of_filters_are_whole() {
             }
         };
         lists_are_whole(
-            rounds(),
+            ROUNDS,
             many().into(),
             meddle,
             |client, once| match once {

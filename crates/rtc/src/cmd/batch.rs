@@ -46,7 +46,8 @@ struct Batch<'s, 'a> {
 
 struct Line {
     number: u64,
-    words: Vec<OsString>,
+    /// What was read, to be split again if it failed.
+    text: Vec<u8>,
     modify: Box<Modify>,
 }
 
@@ -71,27 +72,27 @@ impl<'s, 'a> Batch<'s, 'a> {
     /// Runs the lines; the status with which the batch stops before its end.
     fn lines(&mut self, mut input: BufReader<impl Read>) -> Option<u8> {
         let mut reader = LineReader::default();
+        let mut words = Vec::new();
         loop {
             if !input.buffer().contains(&b'\n') {
                 // Reading may have to wait.
                 self.settle();
             }
             match reader.next(&mut input) {
-                Ok(Some(line)) => {
-                    let words = match split(line) {
-                        Ok(words) if words.is_empty() => continue,
-                        Ok(words) => words,
-                        Err(line) => {
-                            self.settle();
-                            self.session.complain(line);
-                            return Some(1);
-                        }
-                    };
-                    if let Next::Stop(status) = self.line(words, reader.number) {
+                Ok(true) => {
+                    if let Err(line) = split(&reader.line, &mut words) {
+                        self.settle();
+                        self.session.complain(line);
+                        return Some(1);
+                    }
+                    if words.is_empty() {
+                        continue;
+                    }
+                    if let Next::Stop(status) = self.line(&words, &reader) {
                         return Some(status);
                     }
                 }
-                Ok(None) => return None,
+                Ok(false) => return None,
                 Err(ReadError::Continuation) => {
                     self.settle();
                     self.session.complain("Missing continuation line\n");
@@ -107,7 +108,8 @@ impl<'s, 'a> Batch<'s, 'a> {
         }
     }
 
-    fn line(&mut self, words: Vec<OsString>, number: u64) -> Next {
+    fn line(&mut self, words: &[OsString], reader: &LineReader) -> Next {
+        let number = reader.number;
         // What a line shows and says must follow what earlier lines say.
         let changes = words.get(1).and_then(|w| w.to_str()).is_some_and(|w| {
             !w.is_empty() && {
@@ -117,19 +119,19 @@ impl<'s, 'a> Batch<'s, 'a> {
         if !changes {
             self.settle();
         }
-        match start(&words, self.session) {
+        match start(words, self.session) {
             Ok(Step::Done) => Next::GoOn,
             Ok(Step::Modify(modify)) if self.session.options.force => {
-                self.queue(Line { number, words, modify });
+                self.queue(Line { number, text: reader.line.clone(), modify });
                 Next::GoOn
             }
             Ok(Step::Modify(modify)) => match modify.run(self.session) {
                 Ok(()) => Next::GoOn,
-                Err(e) => self.fail(&e, &words, number),
+                Err(e) => self.fail(&e, words, number),
             },
             Err(e) => {
                 self.settle();
-                self.fail(&e, &words, number)
+                self.fail(&e, words, number)
             }
         }
     }
@@ -183,7 +185,10 @@ impl<'s, 'a> Batch<'s, 'a> {
 
     fn outcome(&mut self, line: &Line, outcome: Result<Ack, ClientError>) {
         if let Err(e) = line.modify.finish(outcome, self.session) {
-            self.fail(&e, &line.words, line.number);
+            let mut words = Vec::new();
+            // It was split before.
+            _ = split(&line.text, &mut words);
+            self.fail(&e, &words, line.number);
         }
     }
 }
@@ -203,23 +208,26 @@ struct LineReader {
 }
 
 impl LineReader {
-    fn next(&mut self, input: &mut impl BufRead) -> Result<Option<&[u8]>, ReadError> {
+    /// Reads into [`line`](Self::line); `false` at the end.
+    fn next(&mut self, input: &mut impl BufRead) -> Result<bool, ReadError> {
         self.line.clear();
         let mut continued = false;
         loop {
             let start = self.line.len();
             let read = input.read_until(b'\n', &mut self.line).map_err(ReadError::Io)?;
             if read == 0 {
-                return if continued { Err(ReadError::Continuation) } else { Ok(None) };
+                return if continued { Err(ReadError::Continuation) } else { Ok(false) };
             }
             self.number += 1;
             let added = self.line.get(start..).unwrap_or_default();
-            if let Some(comment) = added.iter().position(|b| *b == b'#') {
-                self.line.truncate(start + comment);
-                return Ok(Some(&self.line));
+            // Most lines have none, which this finds out faster.
+            if added.contains(&b'#') {
+                let text = added.split(|b| *b == b'#').next().unwrap_or_default().len();
+                self.line.truncate(start + text);
+                return Ok(true);
             }
             if !self.line.ends_with(b"\\\n") {
-                return Ok(Some(&self.line));
+                return Ok(true);
             }
             self.line.truncate(self.line.len() - 2);
             continued = true;
@@ -227,15 +235,20 @@ impl LineReader {
     }
 }
 
-/// Splits a line into words: at white space, except inside quotes that start a word.
-fn split(line: &[u8]) -> Result<Vec<OsString>, &'static str> {
-    let mut words = Vec::new();
+/// Splits a line into words: at white space, except inside quotes that start a word. The memory of
+/// the words that were there before is used again.
+fn split(line: &[u8], words: &mut Vec<OsString>) -> Result<(), &'static str> {
+    let is_blank = |b: &u8| *b <= b' ' && matches!(b, b' ' | b'\t' | b'\r' | b'\n');
+    let mut count = 0;
     let mut rest = line;
     loop {
-        let blanks = rest.iter().take_while(|b| matches!(b, b' ' | b'\t' | b'\r' | b'\n')).count();
+        let blanks = rest.iter().take_while(|b| is_blank(b)).count();
         rest = rest.get(blanks..).unwrap_or_default();
-        let Some(first) = rest.first() else { return Ok(words) };
-        if words.len() == MAX_WORDS {
+        let Some(first) = rest.first() else {
+            words.truncate(count);
+            return Ok(());
+        };
+        if count == MAX_WORDS {
             return Err("Too many arguments to command\n");
         }
         let (word, after) = if matches!(first, b'"' | b'\'') {
@@ -244,11 +257,18 @@ fn split(line: &[u8]) -> Result<Vec<OsString>, &'static str> {
                 inside.iter().position(|b| b == first).ok_or("Unterminated quoted string\n")?;
             (inside.get(..end), inside.get(end + 1..))
         } else {
-            let end = rest.iter().position(|b| matches!(b, b' ' | b'\t' | b'\r' | b'\n'));
-            let end = end.unwrap_or(rest.len());
+            let end = rest.iter().position(is_blank).unwrap_or(rest.len());
             (rest.get(..end), rest.get(end..))
         };
-        words.push(OsStr::from_bytes(word.unwrap_or_default()).to_owned());
+        let word = OsStr::from_bytes(word.unwrap_or_default());
+        match words.get_mut(count) {
+            Some(place) => {
+                place.clear();
+                place.push(word);
+            }
+            None => words.push(word.to_owned()),
+        }
+        count += 1;
         rest = after.unwrap_or_default();
     }
 }
@@ -258,7 +278,8 @@ mod tests {
     use super::*;
 
     fn words(line: &str) -> Result<Vec<String>, &'static str> {
-        let words = split(line.as_bytes())?;
+        let mut words = vec!["left".into(); 2];
+        split(line.as_bytes(), &mut words)?;
         Ok(words.into_iter().map(|w| w.into_string().unwrap()).collect())
     }
 
@@ -268,11 +289,11 @@ mod tests {
         let mut seen = vec![];
         loop {
             match reader.next(&mut input) {
-                Ok(Some(line)) => {
-                    let line = String::from_utf8(line.to_vec()).unwrap();
+                Ok(true) => {
+                    let line = String::from_utf8(reader.line.clone()).unwrap();
                     seen.push((line, reader.number));
                 }
-                Ok(None) => return (seen, true),
+                Ok(false) => return (seen, true),
                 Err(_) => return (seen, false),
             }
         }

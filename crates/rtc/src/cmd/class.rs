@@ -11,7 +11,7 @@ use super::{Asked, Modify, Session, Step, command, tree};
 use crate::args::{Args, abbreviates};
 use crate::error::Error;
 use crate::kinds::{self, Pending, Show, cut_name};
-use crate::out::{Out, Paint};
+use crate::out::{Hex, Out, Paint};
 
 /// The usage, for standard error.
 pub(super) const USAGE: &str = "\
@@ -239,25 +239,25 @@ pub(super) fn print(
     for flag in prefix {
         out.flag(flag, &format!("{flag} "));
     }
-    out.field("class", &*kind, format_args!("class {kind} "));
+    out.field("class", &*kind, ("class ", &*kind, " "));
     let names = &show.options.class_names;
     let id = |id: Handle| names.show(if shown.qdisc.is_some() { minor(id) } else { id });
     let handle = id(header.handle);
-    out.field("handle", format_args!("{handle}"), format_args!("{handle} "));
+    out.field("handle", format_args!("{handle}"), (handle, " "));
     if shown.ifindex == 0 {
         let dev = show.env.ifname(header.ifindex);
-        out.text(format_args!("dev "));
-        out.painted(Paint::Ifname, "dev", &dev, format_args!("{dev} "));
+        out.text("dev ");
+        out.painted(Paint::Ifname, "dev", &dev, (&dev, " "));
     }
     if header.parent == Handle::ROOT {
         out.flag("root", "root ");
     } else {
         let parent = id(header.parent);
-        out.field("parent", format_args!("{parent}"), format_args!("parent {parent} "));
+        out.field("parent", format_args!("{parent}"), ("parent ", parent, " "));
     }
     if header.info != 0 {
         let leaf = header.info >> 16;
-        out.field("leaf", format_args!("0x{leaf:x}"), format_args!("leaf {leaf:x}: "));
+        out.field("leaf", format_args!("0x{leaf:x}"), ("leaf ", Hex(leaf), ": "));
     }
     print_options(message, &kind, show, out);
     out.newline();
@@ -293,7 +293,7 @@ fn print_stats(message: &TcMessage<'_>, kind: &str, show: &mut Show<'_>, out: &m
     if let Some(stats) = message.stats() {
         crate::stats::print(&stats, " ", show.options, out);
         // Not one of the line breaks that -oneline replaces, in tc neither.
-        out.text(format_args!("\n"));
+        out.text("\n");
     }
     let class = kinds::qdisc(kind).and_then(|kind| kind.class());
     if let (Some(class), Some(xstats)) = (class, message.xstats()) {

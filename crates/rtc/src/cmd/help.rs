@@ -76,8 +76,9 @@ fn next_words(words: &[&str]) -> Vec<String> {
         (Some(object), Some(_)) => {
             let rest: Vec<&str> = before.copied().collect();
             let kind = rest.iter().rev().find_map(|word| words_of_kind(object, word));
-            match kind {
-                Some(words) => add(&mut words.iter().copied()),
+            let expected = if *object == "filter" { words_of_expression(&rest) } else { None };
+            match expected.or_else(|| kind.map(<[_]>::to_vec)) {
+                Some(words) => add(&mut words.into_iter()),
                 None => {
                     add(&mut common(object).iter().copied());
                     add(&mut kind_names(object).into_iter());
@@ -139,6 +140,31 @@ fn words_of_kind(object: &str, word: &str) -> Option<&'static [&'static str]> {
     }
 }
 
+/// What may come next in an expression of ematches; `None` where no expression is.
+fn words_of_expression(words: &[&str]) -> Option<Vec<&'static str>> {
+    let filter = |word: &&str| kinds::filter(word).filter(|kind| kind.expression_word().is_some());
+    let at = words.iter().rposition(|word| filter(word).is_some())?;
+    let kind = filter(words.get(at)?)?;
+    let words = words.get(at + 1..)?;
+    let start = words.iter().rposition(|word| Some(*word) == kind.expression_word())?;
+    let expression = words.get(start + 1..)?;
+    if expression.iter().any(|word| kind.words().contains(word)) {
+        return None;
+    }
+    let text = expression.join(" ").replace(['\'', '"'], " ");
+    let open = text.rsplit_once('(').filter(|(_, inside)| !inside.contains(')'));
+    if let Some((before, _)) = open {
+        let name = before.trim_end().rsplit([' ', '(']).next().unwrap_or_default();
+        if let Some(ematch) = kinds::ematch(name) {
+            return Some(ematch.words().to_vec());
+        }
+    }
+    if open.is_none() && text.trim_end().ends_with(')') {
+        return Some([&["and", "or"], kind.words()].concat());
+    }
+    Some(kinds::EMATCHES.iter().map(|kind| kind.name()).chain(["not"]).collect())
+}
+
 #[cfg(test)]
 mod tests {
     use super::next_words;
@@ -153,5 +179,22 @@ mod tests {
         assert!(next_words(&["filter", "add", "bpf", "direct"]).contains(&"direct-action".into()));
         assert_eq!(next_words(&["bpf", "dis"]), ["disasm"]);
         assert!(next_words(&["nonsense", "x", ""]).is_empty());
+    }
+
+    #[test]
+    fn expressions_offer_ematches_and_their_words() {
+        let next = |words: &str| {
+            let words: Vec<&str> = ["filter", "add"].into_iter().chain(words.split(' ')).collect();
+            next_words(&words)
+        };
+        assert_eq!(next("basic ma"), ["match"]);
+        assert_eq!(next("basic match c"), ["canid", "cmp"]);
+        assert_eq!(next("basic match not me"), ["meta"]);
+        assert_eq!(next("basic match ( n"), ["nbyte", "not"]);
+        assert_eq!(next("basic match meta(priority e"), ["eq"]);
+        assert_eq!(next("basic match 'meta(priority eq 6)' and c"), ["canid", "cmp"]);
+        assert_eq!(next("basic match 'meta(priority eq 6)' a"), ["and", "action"]);
+        assert_eq!(next("basic match 'meta(priority eq 6)' action ma"), ["match"]);
+        assert_eq!(next("u32 match c"), ["classid"]);
     }
 }

@@ -1,7 +1,7 @@
 //! `ipset`: words and output. Wire format: [`tc_proto::ematch::ipset`].
 
 use tc_proto::ematch::Entry;
-use tc_proto::ematch::ipset::IpSet as Wire;
+use tc_proto::ematch::ipset::{IpSet as Wire, MAX_DIMENSIONS};
 use tc_proto::{DecodeError, Ematch, Kind};
 
 use super::{Arg, Fault, Pending};
@@ -85,20 +85,54 @@ impl Pending for Named {
     }
 }
 
-/// What is looked up in each dimension of the set.
+/// What is looked up in each dimension of the set. A word counts by its beginning.
 fn dimensions(args: &[Arg]) -> Result<Wire, Fault> {
     let mut set = Wire::default();
-    let flags = args.get(1).ok_or_else(|| Fault::whole("ipset: missing set flags"))?;
+    let flags = args.get(1).ok_or_else(|| Fault::at("ipset: missing set flags", 0))?;
     for word in flags.text().split(',') {
-        let source = match word {
-            "src" => true,
-            "dst" => false,
-            _ => return Err(Fault::at("ipset: unknown flag", 1)),
-        };
-        set = set.with(source).ok_or_else(|| Fault::at("ipset: too many flags", 1))?;
+        let source = word.starts_with("src");
+        if !source && !word.starts_with("dst") {
+            return Err(wrong_flags(
+                "You must specify (the comma separated list of) 'src' or 'dst'\n",
+            ));
+        }
+        // tc leaves out this line break.
+        let many = || wrong_flags(&format!("Can't be more src/dst options than {MAX_DIMENSIONS}"));
+        set = set.with(source).ok_or_else(many)?;
     }
     if args.len() > 2 {
-        return Err(Fault::at("ipset: unexpected trailer", 2));
+        return Err(Fault::at("ipset: unknown parameter", 2).showing_from(2));
     }
     Ok(set)
+}
+
+fn wrong_flags(why: &str) -> Fault {
+    Fault::at(format!("{why}ipset: error parsing set flags"), 1).showing_from(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // tc 7.3 with a set of this name.
+    #[test]
+    fn flags_are_told_by_their_beginning() {
+        let arg = |text: &str| Arg { bytes: text.as_bytes().to_vec(), quoted: false };
+        let read = |flags: &str| dimensions(&[arg("bulk"), arg(flags)]);
+        for (flags, dimensions, bits) in [
+            ("src", 1, 2),
+            ("srcx", 1, 2),
+            ("src,dst", 2, 2),
+            ("dst,src", 2, 4),
+            ("src,src,src,dst,dst,src", 6, 0x4e),
+        ] {
+            let set = read(flags).unwrap();
+            assert_eq!((set.dimensions, set.flags), (dimensions, bits), "{flags}");
+        }
+        for flags in ["", "s", "SRC", "src,", ",src", "src,foo", "src,src,src,src,src,src,src"] {
+            assert!(read(flags).is_err(), "{flags}");
+        }
+        assert!(dimensions(&[arg("bulk")]).is_err());
+        assert!(dimensions(&[arg("bulk"), arg("src"), arg("dst")]).is_err());
+    }
 }

@@ -48,6 +48,10 @@ impl FilterKind for Basic {
         &["match", "classid", "flowid", "action", "police", "help"]
     }
 
+    fn expression_word(&self) -> Option<&'static str> {
+        Some("match")
+    }
+
     fn parse(&self, handle: Option<&str>, args: &mut Args<'_>) -> Result<FilterWords, Error> {
         let handle = handle.map_or(Ok(0), |word| {
             parse_loose_handle(word).map_err(|e| {

@@ -1,13 +1,15 @@
 //! Output: text or JSON from one statement per field, so that they cannot drift apart.
 
 mod json;
+mod text;
 
 use std::ffi::OsStr;
-use std::fmt::{self, Write as _};
+use std::fmt;
 use std::io::{self, Write};
 
 pub use json::Json;
 use json::Writer as JsonWriter;
+pub use text::{Hex, Text};
 
 /// How much is kept before it is written.
 const BUFFER: usize = 64 * 1024;
@@ -62,16 +64,6 @@ impl fmt::Debug for Out<'_> {
     }
 }
 
-/// Takes text into a buffer, with less ado than [`io::Write`] of a `Vec`.
-struct Plain<'a>(&'a mut Vec<u8>);
-
-impl fmt::Write for Plain<'_> {
-    fn write_str(&mut self, text: &str) -> fmt::Result {
-        self.0.extend_from_slice(text.as_bytes());
-        Ok(())
-    }
-}
-
 /// What a colour stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Paint {
@@ -110,7 +102,7 @@ impl<'w> Out<'w> {
     }
 
     /// A field: `text` in a text, `key` and `value` in JSON.
-    pub fn field<'j>(&mut self, key: &str, value: impl Into<Json<'j>>, text: fmt::Arguments<'_>) {
+    pub fn field<'j>(&mut self, key: &str, value: impl Into<Json<'j>>, text: impl Text) {
         match &mut self.json {
             Some(json) => json.member(&mut self.buf, key, value.into()),
             None => self.text(text),
@@ -119,26 +111,25 @@ impl<'w> Out<'w> {
     }
 
     /// A field whose text is painted.
-    pub fn painted(&mut self, paint: Paint, key: &str, value: &str, text: fmt::Arguments<'_>) {
+    pub fn painted(&mut self, paint: Paint, key: &str, value: &str, text: impl Text) {
         let Paint::Ifname = paint;
         let start = match self.color.filter(|_| self.json.is_none()) {
             Some(Background::Dark) => "\x1b[1;36m",
             Some(Background::Light) => "\x1b[36m",
             None => return self.field(key, value, text),
         };
-        self.text(format_args!("{start}{text}\x1b[0m"));
+        self.text((start, text, "\x1b[0m"));
     }
 
     /// A flag: `text` in a text, `true` in JSON.
     pub fn flag(&mut self, key: &str, text: &str) {
-        self.field(key, true, format_args!("{text}"));
+        self.field(key, true, text);
     }
 
     /// Something that only a text shows.
-    pub fn text(&mut self, text: fmt::Arguments<'_>) {
+    pub fn text(&mut self, text: impl Text) {
         if self.json.is_none() {
-            // Writing to a Vec cannot fail.
-            _ = Plain(&mut self.buf).write_fmt(text);
+            text.put(&mut self.buf);
         }
     }
 
@@ -150,7 +141,7 @@ impl<'w> Out<'w> {
     }
 
     /// An element of a JSON array.
-    pub fn element<'j>(&mut self, value: impl Into<Json<'j>>, text: fmt::Arguments<'_>) {
+    pub fn element<'j>(&mut self, value: impl Into<Json<'j>>, text: impl Text) {
         match &mut self.json {
             Some(json) => json.element(&mut self.buf, value.into()),
             None => self.text(text),
@@ -201,8 +192,7 @@ impl<'w> Out<'w> {
 
     /// A line break inside or after an object.
     pub fn newline(&mut self) {
-        let end = if self.oneline { '\\' } else { '\n' };
-        self.text(format_args!("{end}"));
+        self.text(if self.oneline { "\\" } else { "\n" });
         self.spill();
     }
 

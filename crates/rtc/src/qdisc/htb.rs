@@ -179,12 +179,12 @@ impl ClassKind for Htb {
         out: &mut Out<'_>,
     ) -> Result<bool, DecodeError> {
         let HtbXstats { lends, borrows, giants, tokens, ctokens } = HtbXstats::decode(xstats)?;
-        out.field("lended", lends, format_args!(" lended: {lends} "));
-        out.field("borrowed", borrows, format_args!("borrowed: {borrows} "));
-        out.field("giants", giants, format_args!("giants: {giants}"));
+        out.field("lended", lends, (" lended: ", lends, " "));
+        out.field("borrowed", borrows, ("borrowed: ", borrows, " "));
+        out.field("giants", giants, ("giants: ", giants));
         out.newline();
-        out.field("tokens", tokens, format_args!(" tokens: {tokens} "));
-        out.field("ctokens", ctokens, format_args!("ctokens: {ctokens}"));
+        out.field("tokens", tokens, (" tokens: ", tokens, " "));
+        out.field("ctokens", ctokens, ("ctokens: ", ctokens));
         out.newline();
         Ok(true)
     }
@@ -320,36 +320,36 @@ impl Pending for Words {
 fn print_class(class: &HtbClass, show: &mut Show<'_>, out: &mut Out<'_>) {
     let details = show.options.details > 0;
     if class.level == 0 {
-        out.field("prio", class.prio, format_args!("prio {} ", class.prio));
+        out.field("prio", class.prio, ("prio ", class.prio, " "));
         if details {
             let quantum = class.quantum_bytes;
-            out.field("quantum", quantum, format_args!("quantum {quantum} "));
+            out.field("quantum", quantum, ("quantum ", quantum, " "));
         }
     }
     let (rate, ceil) = (class.rate(), class.ceil());
     let iec = show.options.iec;
-    out.field("rate", rate.0, format_args!("rate {} ", rate.display(iec)));
+    out.field("rate", rate.0, ("rate ", rate.display(iec), " "));
     let overhead = class.rate.overhead;
     if overhead != 0 {
-        out.field("overhead", overhead, format_args!("overhead {overhead} "));
+        out.field("overhead", overhead, ("overhead ", overhead, " "));
     }
-    out.field("ceil", ceil.0, format_args!("ceil {} ", ceil.display(iec)));
+    out.field("ceil", ceil.0, ("ceil ", ceil.display(iec), " "));
     let linklayer = class.rate.linklayer;
     if details || linklayer.0 > LinkLayer::ETHERNET.0 {
         out.field("linklayer", format_args!("{linklayer}"), format_args!("linklayer {linklayer} "));
     }
     let psched = show.env.psched();
     let burst = psched.xmit_size(rate, class.buffer_ticks);
-    out.field("burst", burst.0, format_args!("burst {burst}"));
+    out.field("burst", burst.0, ("burst ", burst));
     if details {
         cell(["burst_cell", "mpu_rate"], &class.rate, out);
     }
     let cburst = psched.xmit_size(ceil, class.cbuffer_ticks);
     let space = if details { "" } else { " " };
-    out.field("cburst", cburst.0, format_args!("{space}cburst {cburst}"));
+    out.field("cburst", cburst.0, (space, "cburst ", cburst));
     if details {
         cell(["cburst_cell", "mpu_ceil"], &class.ceil, out);
-        out.field("level", class.level, format_args!("level {} ", class.level));
+        out.field("level", class.level, ("level ", class.level, " "));
     }
     if show.options.raw {
         let (buffer, cbuffer) = (class.buffer_ticks, class.cbuffer_ticks);
@@ -363,6 +363,6 @@ fn print_class(class: &HtbClass, show: &mut Show<'_>, out: &mut Out<'_>) {
 
 fn cell([cell, mpu]: [&str; 2], spec: &RateSpec, out: &mut Out<'_>) {
     let bytes = 1u32.checked_shl(spec.cell_log.into()).unwrap_or(0);
-    out.field(cell, bytes, format_args!("/{bytes}"));
-    out.field(mpu, spec.mpu, format_args!("mpu {} ", Size(spec.mpu.into())));
+    out.field(cell, bytes, ("/", bytes));
+    out.field(mpu, spec.mpu, ("mpu ", Size(spec.mpu.into()), " "));
 }

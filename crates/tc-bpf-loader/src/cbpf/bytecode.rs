@@ -164,12 +164,13 @@ pub fn parse_any_bytecode(text: &str) -> Result<Vec<SockFilter>, BytecodeError> 
     Ok(found)
 }
 
-/// Reads bytecode as it stands in a file, where newlines may stand for commas; the last one ends the text.
+/// Reads bytecode as it stands in a file, where newlines may stand for commas and empty lines for nothing; the last
+/// comma ends the text.
 ///
 /// # Errors
 /// [`BytecodeError`].
 pub fn parse_bytecode_file(text: &str) -> Result<Vec<SockFilter>, BytecodeError> {
-    let lines: Vec<&str> = text.trim().lines().map(str::trim).collect();
+    let lines = text.trim().lines().map(str::trim).filter(|line| !line.is_empty());
     let mut joined = String::with_capacity(text.len());
     for line in lines {
         joined.push_str(line);
@@ -284,6 +285,7 @@ mod tests {
         for text in [
             "4\n40 0 0 12\n21 0 1 2048\n6 0 0 262144\n6 0 0 0\n",
             "4,40 0 0 12,21 0 1 2048,6 0 0 262144,6 0 0 0,\n",
+            "4\n\n40 0 0 12\n21 0 1 2048\n \n6 0 0 262144\n6 0 0 0\n\n",
             "4\r\n40  0 0 12\r\n21 0 1 2048\r\n6 0 0 262144\r\n6 0 0 0",
         ] {
             assert_eq!(parse_bytecode_file(text).as_ref(), Ok(&want), "{text:?}");

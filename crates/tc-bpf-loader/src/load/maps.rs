@@ -362,12 +362,16 @@ impl<'a> Maker<'a> {
         what: Option<RawFd>,
     ) -> Result<(), LoadError> {
         let (Some(fd), Some(what)) = (self.fds.get(&index), what) else { return Ok(()) };
-        self.kernel.map_update(fd.as_fd(), &slot.to_ne_bytes(), &what.to_ne_bytes(), 0).map_err(
-            |errno| {
-                let request = format!("putting `{target}` into slot {slot} of {map}");
-                self.refused(errno, map, request)
-            },
-        )
+        let result =
+            self.kernel.map_update(fd.as_fd(), &slot.to_ne_bytes(), &what.to_ne_bytes(), 0);
+        let Err(errno) = result else { return Ok(()) };
+        let owner = self.kernel.prog_array_owner(fd.as_fd());
+        let request = format!("putting `{target}` into slot {slot} of {map}");
+        let mut error = self.refused(errno, map, request);
+        if let (LoadError::Map(refused), Some(owner), Errno::EINVAL) = (&mut error, owner, errno) {
+            refused.hint = Some(format!("the array holds {owner} programs, and only such"));
+        }
+        Err(error)
     }
 
     fn refused(&mut self, errno: Errno, map: &MapSpec, request: String) -> LoadError {

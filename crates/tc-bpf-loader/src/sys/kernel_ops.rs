@@ -108,6 +108,11 @@ fn errno(e: &io::Error) -> Errno {
     Errno(e.raw_os_error().unwrap_or(libc::EIO))
 }
 
+/// A key's address; maps without keys want none.
+fn pointer(key: &[u8]) -> u64 {
+    if key.is_empty() { 0 } else { key.as_ptr() as u64 }
+}
+
 /// What the kernel reads and writes for a map: a value takes eight bytes per CPU, and more, in some.
 #[derive(Clone, Copy)]
 struct Sizes {
@@ -196,7 +201,7 @@ impl MapOps for Kernel {
         let mut attr = ElemAttr {
             map_fd: number(map),
             pad: 0,
-            key: key.as_ptr() as u64,
+            key: pointer(key),
             value: value.as_mut_ptr() as u64,
             flags,
         };
@@ -215,7 +220,7 @@ impl MapOps for Kernel {
         let mut attr = ElemAttr {
             map_fd: number(map),
             pad: 0,
-            key: key.as_ptr() as u64,
+            key: pointer(key),
             value: value.as_ptr() as u64,
             flags,
         };
@@ -225,8 +230,7 @@ impl MapOps for Kernel {
 
     fn map_delete(&mut self, map: BorrowedFd<'_>, key: &[u8]) -> Result<(), Errno> {
         self.check(map, Some(key.len()), None, 1)?;
-        let mut attr =
-            ElemAttr { map_fd: number(map), key: key.as_ptr() as u64, ..ElemAttr::default() };
+        let mut attr = ElemAttr { map_fd: number(map), key: pointer(key), ..ElemAttr::default() };
         // SAFETY: the key has the size of the map's, checked above; the kernel reads it.
         unsafe { bpf(BPF_MAP_DELETE_ELEM, &mut attr).map(drop) }
     }

@@ -1,12 +1,13 @@
 //! Maps with contents, pins and variables, against the fake kernel.
 
+use std::os::fd::AsFd as _;
 use std::path::{Path, PathBuf};
 
 use super::{named, object};
-use crate::sys::{Fake, MapInfo, Request};
+use crate::sys::{Bpf as _, Fake, Kernel, MapInfo, PinOps as _, Request};
 use crate::{
-    Endian, Errno, Insn, LoadError, LoadOptions, Loaded, MapType, ObjectSpec, Places, ProgType,
-    SlotTarget, VarError,
+    Endian, Errno, Insn, LoadError, LoadOptions, Loaded, Map, MapType, ObjectSpec, Places,
+    ProgType, SlotTarget, VarError,
 };
 
 /// The objects of this machine's byte order, of all compilers.
@@ -364,4 +365,111 @@ fn an_unknown_place_is_named() {
     let error = named(object, "table").load(&options, &mut fake).unwrap_err().to_string();
     assert!(error.contains("map `of_table` asks to be pinned in place 7"), "{error}");
     assert!(fake.pins().is_empty());
+}
+
+/// Names of all descriptors of this process.
+fn descriptors() -> Vec<String> {
+    let mut found: Vec<_> = std::fs::read_dir("/proc/self/fd")
+        .unwrap()
+        .filter_map(|entry| std::fs::read_link(entry.unwrap().path()).ok())
+        .map(|link| link.display().to_string())
+        .filter(|link| link.contains("bpf"))
+        .collect();
+    found.sort();
+    found
+}
+
+/// Files in a directory, except those that the file system itself has.
+fn files(directory: &str) -> Vec<String> {
+    let found = std::fs::read_dir(directory).into_iter().flatten();
+    let names = found.map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned());
+    names.filter(|name| !matches!(name.as_str(), "maps.debug" | "progs.debug")).collect()
+}
+
+#[test]
+fn the_kernel_keeps_nothing_of_a_failed_load() {
+    let test = "tests::maps::the_kernel_keeps_nothing_of_a_failed_load";
+    if !super::kernel::usable() || !super::kernel::alone(test) {
+        return;
+    }
+    let kernel = &mut Kernel;
+    let mount = std::env::temp_dir().join(format!("rtc-maps-{}", std::process::id()));
+    std::fs::create_dir(&mount).unwrap();
+    let object = object("pins-g-el.o");
+    let mut options = LoadOptions::new(ProgType::SCHED_CLS);
+    options.places = Places::of_iproute2(&mount);
+    options.places.custom.insert(7, mount.join("seven"));
+    let program = named(&object, "every");
+    let before = descriptors();
+    // The program is refused once all maps are there.
+    let wrong = LoadOptions { flags: 1 << 30, ..options.clone() };
+    assert!(matches!(program.load(&wrong, kernel), Err(LoadError::Program(_))));
+    assert_eq!((descriptors(), files(mount.to_str().unwrap())), (before.clone(), vec![]));
+    assert_eq!(kernel.is_bpf_fs(&mount), Ok(false), "unmounted again");
+
+    let first = program.load(&options, kernel).unwrap();
+    assert_eq!(kernel.is_bpf_fs(&mount), Ok(true));
+    let path = mount.join("tc/globals/of_all");
+    // What it finds there is as it left it, and counts on.
+    let map = Map::pinned(&path, kernel).unwrap();
+    map.set(&1u32, &5u64, kernel).unwrap();
+    let second = program.load(&options, kernel).unwrap();
+    let (_, fd) = second.maps.iter().find(|(name, _)| name == "of_all").unwrap();
+    let same = Map::new(fd.try_clone().unwrap(), kernel).unwrap();
+    assert_eq!(same.info().id, map.info().id);
+    assert_eq!(same.get::<u32, u64>(&1, kernel).unwrap(), Some(5));
+    drop((second, map, same));
+
+    // Another map in its place is left alone, and so are those that were there before.
+    std::fs::remove_file(&path).unwrap();
+    let other = Map::new(first.maps[0].1.try_clone().unwrap(), kernel).unwrap();
+    let small = kernel
+        .map_create(&crate::sys::MapCreate {
+            map_type: MapType::ARRAY,
+            key_size: 4,
+            value_size: 8,
+            max_entries: 1,
+            flags: 0,
+            numa_node: 0,
+            name: "small",
+            ifindex: 0,
+            map_extra: 0,
+            btf: None,
+            inner: None,
+        })
+        .unwrap();
+    kernel.obj_pin(small.as_fd(), &path).unwrap();
+    let error = program.load(&options, kernel).unwrap_err();
+    assert!(error.to_string().contains("max_entries 1, object wants 2"), "{error}");
+    assert_eq!(Map::pinned(&path, kernel).unwrap().info().name, "small");
+    drop((small, other));
+    std::fs::remove_file(&path).unwrap();
+    first.made.undo(kernel);
+    drop(first);
+    assert_eq!(descriptors(), before);
+    std::fs::remove_dir(&mount).unwrap();
+}
+
+#[test]
+fn variables_live_in_the_kernel() {
+    if !super::kernel::usable() {
+        return;
+    }
+    let kernel = &mut Kernel;
+    for compiler in ["g", "c19-g", "gcc-g"] {
+        let mut object = object(&format!("globals-{compiler}-el.o"));
+        object.set_variable("limit", &77u32.to_ne_bytes()).unwrap();
+        let loaded =
+            named(&object, "all").load(&LoadOptions::new(ProgType::SCHED_CLS), kernel).unwrap();
+        let place = object.variable("limit").unwrap();
+        let (_, fd) = loaded.maps.iter().find(|(name, _)| *name == place.section).unwrap();
+        let map = Map::new(fd.try_clone().unwrap(), kernel).unwrap();
+        let value = map.lookup(&[0; 4], kernel).unwrap().unwrap();
+        assert_eq!(value.bytes()[place.offset as usize..][..4], 77u32.to_ne_bytes());
+        // Constants are frozen.
+        let (_, fd) = loaded.maps.iter().find(|(name, _)| name == ".rodata.fixed").unwrap();
+        let fixed = Map::new(fd.try_clone().unwrap(), kernel).unwrap();
+        assert_eq!(fixed.get::<u32, u32>(&0, kernel).unwrap(), Some(11));
+        assert!(fixed.set(&0u32, &12u32, kernel).is_err());
+    }
 }

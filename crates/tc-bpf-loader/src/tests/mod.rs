@@ -1,5 +1,6 @@
 //! Tests over the objects in `testdata/`, whose sources and Makefile lie beside them.
 
+mod access;
 mod asm;
 mod btf;
 mod classic_kernel;

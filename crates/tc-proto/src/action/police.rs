@@ -110,7 +110,8 @@ impl Kind for Police {
             if let Some(bytes) = &rate.table {
                 w.bytes(table, &bytes[..]);
             }
-            if rate.rate.needs_64_bits() {
+            // Where both say something, the wide one counts.
+            if rate.rate.needs_64_bits() || rate.rate.0 != u64::from(rate.spec.rate) {
                 w.u64(wide, rate.rate.0);
             }
         }

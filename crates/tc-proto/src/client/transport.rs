@@ -29,6 +29,12 @@ pub(super) trait Transport: Debug + Send {
     /// Asks the kernel to leave the request out of its errors.
     fn cap_errors(&mut self);
 
+    /// The index of a device, where the socket can tell it without a message; `None` says nothing
+    /// of whether there is one.
+    fn index(&self, _name: &str) -> Option<i32> {
+        None
+    }
+
     /// Limits the time that `recv` waits.
     fn set_timeout(&mut self, timeout: Option<Duration>) -> io::Result<()>;
 
@@ -58,6 +64,14 @@ impl Transport for Socket {
     fn cap_errors(&mut self) {
         // Kernels before 4.2 cannot; their errors take more room.
         let _ = self.set_cap_ack(true);
+    }
+
+    fn index(&self, name: &str) -> Option<i32> {
+        // What stands behind a colon, the kernel would not look at.
+        if name.contains(':') {
+            return None;
+        }
+        rustix::net::netdevice::name_to_index(self, name).ok().map(|index| index as i32)
     }
 
     fn set_timeout(&mut self, timeout: Option<Duration>) -> io::Result<()> {

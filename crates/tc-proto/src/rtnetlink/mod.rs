@@ -4,7 +4,7 @@
 //!
 //! # Beside rtnetlink
 //!
-//! Who has an [`rtnetlink::Handle`](::rtnetlink::Handle) asks it for traffic control as well:
+//! Who has an [`rtnetlink::Handle`] asks it for traffic control as well:
 //!
 //! ```no_run
 //! use futures_util::TryStreamExt;
@@ -94,7 +94,7 @@ pub use connection::{Changes, changes, changes_in, new_connection, new_connectio
 pub use handle::TcHandle;
 pub use request::OwnedRequest;
 
-/// Traffic control for an [`rtnetlink::Handle`](::rtnetlink::Handle).
+/// Traffic control for an [`rtnetlink::Handle`].
 pub trait TcExt {
     /// Requests about traffic control over the same connection.
     fn tc(&self) -> TcHandle;

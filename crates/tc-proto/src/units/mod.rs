@@ -36,7 +36,7 @@ pub use number::{
 pub use percent::Percent;
 pub use protocol::Protocol;
 pub use psched::Psched;
-pub use rate::{Rate, RateWord, SpeedShare};
+pub use rate::{Rate, RateText, RateWord, SpeedShare};
 pub use ratespec::RateSpec;
 pub use size::Size;
 pub use stab::{SizeSpec, SizeTable, StabParams};

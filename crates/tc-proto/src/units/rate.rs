@@ -62,7 +62,7 @@ impl Rate {
     ///
     /// Digits are cut off only where tc cuts: while a thousand of the next unit are left, or while it
     /// divides evenly.
-    pub fn display(self, iec: bool) -> impl fmt::Display + fmt::Debug + Copy {
+    pub fn display(self, iec: bool) -> RateText {
         RateText { rate: self, iec }
     }
 }
@@ -72,14 +72,16 @@ fn from_bits(bits: f64) -> Option<Rate> {
     (bytes >= 0.0 && bytes < 2f64.powi(64)).then_some(Rate(bytes as u64))
 }
 
+/// A rate that prints as tc prints it; see [`Rate::display`].
 #[derive(Clone, Copy, Debug)]
-struct RateText {
+pub struct RateText {
     rate: Rate,
     iec: bool,
 }
 
-impl fmt::Display for RateText {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl RateText {
+    /// The text in parts: a number, `K` to `T` or nothing, `i` or nothing; `bit` follows.
+    pub fn parts(self) -> (u64, &'static str, &'static str) {
         let (kilo, infix) = if self.iec { (1024, "i") } else { (1000, "") };
         // Above 2^61 bytes/s the bits do not fit; tc shows what is left of them.
         let mut bits = self.rate.0.wrapping_mul(8);
@@ -91,7 +93,13 @@ impl fmt::Display for RateText {
             bits /= kilo;
             unit = next;
         }
-        let infix = if unit.is_empty() { "" } else { infix };
+        (bits, unit, if unit.is_empty() { "" } else { infix })
+    }
+}
+
+impl fmt::Display for RateText {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (bits, unit, infix) = self.parts();
         write!(f, "{bits}{unit}{infix}bit")
     }
 }

@@ -66,21 +66,39 @@ impl Size {
     }
 }
 
-/// As tc 7.x prints sizes: `Gb` and `Mb` within 1024 bytes of a multiple, `Kb` within 16 bytes of
-/// one, else bytes: `32Mb`, `15Kb`, `1514b`.
-impl fmt::Display for Size {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Size {
+    /// The text in parts, a number and its unit; `None` when the number has more than six digits,
+    /// which only [`Display`](fmt::Display) writes.
+    pub fn parts(self) -> Option<(u64, &'static str)> {
+        let (count, name) = self.count();
+        (name == "b" || count < 1_000_000).then_some((count, name))
+    }
+
+    fn count(self) -> (u64, &'static str) {
         let bytes = self.0;
         for (unit, name, tolerance) in
             [(1u64 << 30, "Gb", 1024), (1 << 20, "Mb", 1024), (1 << 10, "Kb", 16)]
         {
-            let count = bytes / unit + u64::from(bytes % unit >= unit / 2);
-            let distance = (bytes % unit).min(unit - bytes % unit);
-            if bytes >= unit && distance < tolerance {
-                return write!(f, "{}{name}", general(count as f64, 6));
+            if bytes < unit {
+                continue;
+            }
+            let over = bytes % unit;
+            if over.min(unit - over) < tolerance {
+                return (bytes / unit + u64::from(over >= unit / 2), name);
             }
         }
-        write!(f, "{bytes}b")
+        (bytes, "b")
+    }
+}
+
+/// As tc 7.x prints sizes: `Gb` and `Mb` within 1024 bytes of a multiple, `Kb` within 16 bytes of
+/// one, else bytes: `32Mb`, `15Kb`, `1514b`.
+impl fmt::Display for Size {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.count() {
+            (bytes, "b") => write!(f, "{bytes}b"),
+            (count, name) => write!(f, "{}{name}", general(count as f64, 6)),
+        }
     }
 }
 
