@@ -21,6 +21,7 @@ Counts what tc and rtc need for the same work, in namespaces made for it, and pr
   --tc PATH    the original (default: tc, by PATH)
   --rtc PATH   default: a release build of this tree
   --runs N     times are the shortest of N (default: 9)
+  load         just that: loads a small and a large BPF program, beside bpftool (libbpf)
   FILTER       only work whose name contains one of these words
 
 api: what the libraries cost, allocations counted, beside the crates of rust-netlink
@@ -40,13 +41,16 @@ pub(crate) fn run(args: &[String]) -> Result<u8, String> {
     let Some(options) = Options::parse(args)? else {
         return say(USAGE).map(|()| 0);
     };
-    if options.inside {
+    if options.inside && options.filters != ["load"] {
         return Bench::new(options)?.run().map(|()| 0);
     }
     let rtc = match &options.rtc {
         Some(rtc) => rtc.clone(),
         None => vm::build_rtc()?,
     };
+    if options.filters == ["load"] {
+        return crate::bench_load::run(&located(&rtc)?, options.runs, options.inside);
+    }
     let tc = options.tc.clone().unwrap_or_else(|| PathBuf::from("tc"));
     let own = std::env::current_exe().map_err(|e| format!("own path: {e}"))?;
     let status = Command::new("unshare")

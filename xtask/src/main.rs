@@ -1,6 +1,7 @@
 //! The project's own tasks: `cargo xtask TASK`.
 mod api;
 mod bench;
+mod bench_load;
 mod compat;
 mod golden;
 mod tdc;

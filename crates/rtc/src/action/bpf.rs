@@ -21,7 +21,7 @@ const USAGE: &str = "\
 Usage: ... bpf SOURCE [ VERDICT ] [ index INDEX ]
 
 SOURCE is one of:
-  object-file FILE [ section NAME ] [ program NAME ] [ verbose ]
+  object-file FILE [ section NAME ] [ program NAME ] [ export SOCKET ] [ verbose ]
           [ btf FILE ] [ log-file FILE ]
       a program of an ELF object; section \"action\" unless the object has just one program
   object-pinned FILE
@@ -70,6 +70,7 @@ impl ActionKind for Bpf {
             "object-file",
             "section",
             "program",
+            "export",
             "verbose",
             "btf",
             "log-file",

@@ -7,7 +7,7 @@ use std::os::fd::{AsFd as _, AsRawFd as _, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 use tc_bpf_loader::sys::MapInfo;
-use tc_bpf_loader::{MapType, ProgType, info, pin};
+use tc_bpf_loader::{Made, MapType, ProgType, info, pin};
 use tc_proto::client::errno_text;
 use tc_proto::units::{Base, parse_u32};
 
@@ -148,6 +148,7 @@ struct Graft {
     key: Option<u32>,
     /// What the program needs to go on working.
     _maps: Vec<(String, OwnedFd)>,
+    made: Made,
     log: String,
 }
 
@@ -172,11 +173,17 @@ fn graft(args: &mut Args<'_>, session: &mut Session<'_>) -> Result<(), Error> {
     } else {
         return Err(Error::invalid(format_args!("What mode is \"{word}\"?")).at(args.last()));
     };
-    let Some(key) = key.or(program.key) else {
-        return Err(Error::new(EINVAL, NO_KEY));
+    let result = match key.or(program.key) {
+        None => Err(Error::new(EINVAL, NO_KEY)),
+        Some(key) => {
+            session.complain(&program.log);
+            put(&path, key, &program, session)
+        }
     };
-    session.complain(&program.log);
-    put(&path, key, &program, session)
+    if result.is_err() {
+        program.made.undo(session.env.bpf());
+    }
+    result
 }
 
 /// The status that tc returns for `EINVAL`, of which it takes the negative.
@@ -223,6 +230,7 @@ fn from_object(
         prog_type: role.program_type,
         key: tc_bpf_loader::tail_call_slot(&section),
         _maps: loaded.maps,
+        made: loaded.made,
         log: loaded.log,
     })
 }
@@ -239,7 +247,14 @@ fn from_pin(args: &mut Args<'_>, session: &mut Session<'_>) -> Result<Graft, Err
     })?;
     let info = info::program(fd.as_fd(), session.env.bpf())
         .map_err(|e| failed(errno_text(libc_einval())).hint(e.to_string()))?;
-    Ok(Graft { fd, prog_type: info.prog_type, key: None, _maps: Vec::new(), log: String::new() })
+    Ok(Graft {
+        fd,
+        prog_type: info.prog_type,
+        key: None,
+        _maps: Vec::new(),
+        made: Made::default(),
+        log: String::new(),
+    })
 }
 
 fn libc_einval() -> i32 {

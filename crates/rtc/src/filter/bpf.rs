@@ -26,7 +26,7 @@ Usage: ... bpf SOURCE [ direct-action ] [ skip_hw | skip_sw ] [ classid CLASSID 
           [ police POLICER ] [ action ACTION ... ]
 
 SOURCE is one of:
-  object-file FILE [ section NAME ] [ program NAME ] [ verbose ]
+  object-file FILE [ section NAME ] [ program NAME ] [ export SOCKET ] [ verbose ]
           [ btf FILE ] [ log-file FILE ]
       a program of an ELF object; section \"classifier\" unless the object has just one program
   object-pinned FILE
@@ -71,6 +71,7 @@ impl FilterKind for Bpf {
             "object-file",
             "section",
             "program",
+            "export",
             "verbose",
             "btf",
             "log-file",

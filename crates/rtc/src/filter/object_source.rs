@@ -94,6 +94,9 @@ pub(crate) fn resolve(
     if let Some(line) = unwritten {
         _ = writeln!(log, "  warning: {line}");
     }
+    if wanted.verbose {
+        log.push_str(&old_maps(&object));
+    }
     for note in loaded.notes.iter().filter(|_| wanted.verbose) {
         _ = writeln!(log, "note: {note}");
     }
@@ -108,6 +111,26 @@ pub(crate) fn resolve(
     }
     let name = annotation(&wanted.file, &section);
     Ok(ReadyProgram::Extended { fd: loaded.fd, name, log, made: loaded.made })
+}
+
+/// Says that maps are defined in the old way, which tc with libbpf refuses.
+fn old_maps(object: &ObjectSpec) -> String {
+    let sizes: Vec<u32> = object
+        .maps()
+        .flatten()
+        .filter_map(|map| match map.origin {
+            MapOrigin::Legacy { entry_size } => Some(entry_size),
+            _ => None,
+        })
+        .collect();
+    match sizes.first() {
+        None => String::new(),
+        Some(size) => format!(
+            "note: object uses pre-BTF map definitions ({} map{}, {size}-byte entries)\n",
+            sizes.len(),
+            if sizes.len() == 1 { "" } else { "s" }
+        ),
+    }
 }
 
 fn named(arrays: &[String]) -> String {

@@ -380,9 +380,13 @@ impl<'a> Maker<'a> {
     }
 
     fn pin_refused(&mut self, map: &MapSpec, path: &Path, errno: Errno, why: &str) -> LoadError {
-        let hint = match errno {
-            Errno::EPERM => self.kernel.explain_eperm(),
-            _ => None,
+        let mount = self.places.mount.display();
+        let hint = match self.kernel.is_bpf_fs(&self.places.mount) {
+            Ok(true) if errno == Errno::EPERM => self.kernel.explain_eperm(),
+            Ok(true) => None,
+            _ => Some(format!(
+                "{mount} is no BPF file system and none can be mounted there: mount -t bpf bpf {mount}"
+            )),
         };
         LoadError::Pin(Box::new(PinRefused {
             file: self.spec.file().to_owned(),
