@@ -44,6 +44,8 @@ struct Sender {
 impl Sender {
     fn new(ns: &Ns, to: &'static str) -> Self {
         let socket = ns.enter(|| UdpSocket::bind("0.0.0.0:0")).expect("a port is free");
+        // What waits in a queue counts for its socket, which would wait for it.
+        socket.set_nonblocking(true).expect("a socket that does not wait");
         Self { socket, to }
     }
 
@@ -135,7 +137,8 @@ fn htb_classes_share_three_to_one() {
             let words = format!("u32 match ip dport {port} 0xffff flowid 1:{class}");
             rtc(ns, &format!("filter add dev eth0 parent 1: protocol ip pref 1 {words}"));
         }
-        let sender = Sender::new(ns, THERE);
+        // Each class has a socket: one for both would send to both alike.
+        let senders = [(Sender::new(ns, THERE), 5010), (Sender::new(ns, THERE), 5020)];
         let sent = |class: &str| {
             let shown = ns.rtc(&["-s", "class", "show", "dev", "eth0", "classid", class]);
             one_after(shown.ok(), "Sent ")
@@ -144,8 +147,7 @@ fn htb_classes_share_three_to_one() {
         let mut rounds = 0;
         let (many, few) = loop {
             for _ in 0..500 {
-                sender.send(5010);
-                sender.send(5020);
+                senders.iter().for_each(|(sender, port)| sender.send(*port));
             }
             let both = (sent("1:10"), sent("1:20"));
             rounds += 1;
