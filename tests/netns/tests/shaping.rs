@@ -147,7 +147,9 @@ fn htb_classes_share_three_to_one() {
         let mut rounds = 0;
         let (many, few) = loop {
             for _ in 0..500 {
-                senders.iter().for_each(|(sender, port)| sender.send(*port));
+                for (sender, port) in &senders {
+                    sender.send(*port);
+                }
             }
             let both = (sent("1:10"), sent("1:20"));
             rounds += 1;
