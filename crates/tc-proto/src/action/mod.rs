@@ -259,12 +259,6 @@ mod tests {
     }
 
     #[test]
-    fn a_wide_rate_alone_is_none() {
-        let hex = "0c00090005001200010000000c0008000500120001000000";
-        assert_eq!(decoded::<Police>(hex), Police::default());
-    }
-
-    #[test]
     fn simple_fills_up_with_zeros() {
         let simple = Simple {
             head: ActionHead::new(0, Control::PIPE),

@@ -152,9 +152,9 @@ impl Kind for Police {
             }
         }
         for (rate, wide) in [(&mut police.rate, wide), (&mut police.peak, wide_peak)] {
-            // As in the kernel, a wide rate says more of one in `struct tc_police`.
-            if let (Some(rate), Some(bytes)) = (rate, wide) {
-                rate.rate = Rate(bytes);
+            if let Some(bytes) = wide {
+                let none = PoliceRate { rate: Rate(0), spec: RateSpec::default(), table: None };
+                rate.get_or_insert(none).rate = Rate(bytes);
             }
         }
         Ok(police)
