@@ -119,7 +119,9 @@ fn an_array_that_will_be_empty_is_warned_about() {
         assert_eq!(said.status, 0, "{}", said.stderr);
         let warning = "warning: the kernel empties the program array `loose` when rtc exits";
         assert!(said.stderr.contains(warning), "{}", said.stderr);
-        assert!(client.ping(SERVER), "it is empty indeed");
+        // The kernel empties it a little later.
+        let passes = || (0..30).any(|_| client.ping(SERVER));
+        assert!(passes(), "it is empty indeed");
         // Whoever receives the map keeps its contents alive.
         let socket = Path::new("/run/socket");
         let mut receiver = Command::new(ns.rtc_path())
@@ -143,7 +145,7 @@ fn an_array_that_will_be_empty_is_warned_about() {
         assert!(!client.ping(SERVER), "the program in the slot drops while somebody has the map");
         receiver.kill().expect("it is ours");
         receiver.wait().expect("it is ours");
-        assert!(client.ping(SERVER), "the array is empty once nobody has it");
+        assert!(passes(), "the array is empty once nobody has it");
     });
 }
 

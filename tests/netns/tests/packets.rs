@@ -39,17 +39,9 @@ fn count(dev: &str, counter: &str) -> u64 {
     std::fs::read_to_string(file).ok().and_then(|text| text.trim().parse().ok()).unwrap_or(0)
 }
 
-/// Shows the filters as tc does.
+/// Shows the filters as tc does, in text: of `u32` and of ematches, tc makes no sound JSON.
 #[track_caller]
 fn compare(ns: &Ns) {
-    for place in ["ingress", "egress"] {
-        ns.compare(&["filter", "show", "dev", "eth0", place]);
-    }
-}
-
-/// Shows filters with ematches as tc does, of which tc makes no JSON.
-#[track_caller]
-fn compare_text(ns: &Ns) {
     for place in ["ingress", "egress"] {
         ns.compare_text(&["filter", "show", "dev", "eth0", place]);
     }
@@ -149,7 +141,7 @@ fn basic_drops_what_ematches_find() {
             let words = ["filter", "add", "dev", "eth0", place, "protocol", "ip", "pref", "1"];
             let basic = ["basic", "match", expression, "action", "drop"];
             ns.rtc(&[&words[..], &basic].concat()).ok();
-            compare_text(ns);
+            compare(ns);
         };
 
         drop("egress", "meta(priority eq 6)");
@@ -214,7 +206,7 @@ fn basic_looks_packets_up_in_a_set() {
         assert!(!ping_with(&client, &format!("-I {CLIENT}"), SERVER), "in the set");
         assert!(ping_with(&client, &format!("-I {OTHER}"), SERVER), "not in the set");
         add("2", "not ipset(ports src,dst) and ipset(ports dst,dst)").ok();
-        compare_text(ns);
+        compare(ns);
         add("3", "ipset(nosuch src)").fails(1, "ipset: unknown set name 'nosuch'\n");
         ns.program("ipset", &["add", "bulk", OTHER]).ok();
         assert!(!ping_with(&client, &format!("-I {OTHER}"), SERVER), "now it is");
@@ -259,8 +251,7 @@ fn mirred_copies_and_redirects() {
     isolated(|ns| {
         ns.need_action("mirred egress redirect dev lo");
         let client = client_of(ns);
-        ns.ip("link add copy type dummy");
-        ns.ip("link set copy up");
+        ns.link("copy");
         let icmp = "filter add dev eth0 ingress protocol ip pref 1 u32 match ip protocol 1 0xff";
         do_rtc(ns, &format!("{icmp} action mirred egress mirror dev copy"));
         let before = count("copy", "tx_packets");
@@ -331,7 +322,7 @@ fn skbedit_marks_for_the_filters_behind() {
         ns.rtc(&[&words[..], &basic].concat()).ok();
         assert!(!ping_with(&client, &format!("-I {CLIENT}"), SERVER), "the priority is seen");
         assert!(ping_with(&client, &format!("-I {OTHER}"), SERVER), "others have none");
-        compare_text(ns);
+        compare(ns);
     });
 }
 
