@@ -30,7 +30,9 @@ pub fn mirror(client: &mut Client, device: &str, to: &str) -> Result<(), client:
     let actions = Some(ActionSpec::list(&[ActionSpec::of(&mirred)?])?);
     let all = Matchall { actions, ..Matchall::default() };
     for hook in [Hook::ingress(device), Hook::egress(device)] {
-        client.replace(&place(hook).with(&all)?)?;
+        // One that is there cannot be changed: the kernel has no replacing of matchall.
+        client.ensure_absent(&place(hook).of_kind("matchall"))?;
+        client.add(&place(hook).with(&all)?)?;
     }
     Ok(())
 }

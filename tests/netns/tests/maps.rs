@@ -171,16 +171,16 @@ fn pins_go_where_tc_puts_them_and_fail_without_a_trace() {
         need_bpftool(ns);
         ns.link("eth0");
         let file = object("pins");
-        ns.program("sh", &["-c", "mkdir -p /run/etc && mount --bind /run/etc /etc/iproute2"]);
+        // An own /etc, in which iproute2's directory is, and empty.
+        let etc = "cp -a /etc /run/etc && rm -rf /run/etc/iproute2 && mkdir /run/etc/iproute2 && \
+                   mount --bind /run/etc /etc";
+        ns.program("sh", &["-c", etc]).ok();
         let add = format!("filter add dev eth0 ingress pref 1 bpf da obj {file} sec tc/every");
         // Number 7 is in no table.
         ns.rtc(&words(&add)).fails(1, "Unable to load program");
         assert!(pinned(ns).is_empty());
-        std::fs::create_dir_all("/run/etc").ok();
-        if std::fs::write("/etc/iproute2/bpf_pinning", "# places\n7 seven/place # ours\n").is_err()
-        {
-            skip("/etc/iproute2 is not there");
-        }
+        std::fs::write("/etc/iproute2/bpf_pinning", "# places\n7 seven/place # ours\n")
+            .expect("/etc is ours");
         // The kernel refuses the filter once all is pinned.
         ns.rtc(&words(&add)).fails(2, "Parent Qdisc doesn't exist");
         assert!(pinned(ns).is_empty(), "{:?}", pinned(ns));
