@@ -201,7 +201,8 @@ fn pins_go_where_tc_puts_them_and_fail_without_a_trace() {
         let count = |ns: &Ns| bpftool(ns, "map list").matches("name of_").count();
         let before = count(ns);
         ns.rtc(&words(&add.replace("pref 1", "pref 2"))).ok();
-        assert_eq!(count(ns), before);
+        // What an earlier load left is freed when the kernel gets to it.
+        assert!(count(ns) <= before, "{} maps, {before} before", count(ns));
         // Another map in its place is named, and left alone.
         std::fs::remove_file("/sys/fs/bpf/tc/globals/of_all").expect("it is there");
         let create = "map create /sys/fs/bpf/tc/globals/of_all type array key 4 value 8 entries 5";
