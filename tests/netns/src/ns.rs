@@ -345,8 +345,8 @@ pub(crate) fn steady(mut output: Output) -> Output {
     for mark in CLOCKS {
         output.stdout = without_number_after(mark, &output.stdout);
     }
-    // tc 6.1 leaves this out as long as it is zero.
-    output.stdout = output.stdout.replace(" used  sec", "");
+    // These are left out as long as they are zero: the first by tc 6.1, the second by all.
+    output.stdout = output.stdout.replace(" used  sec", "").replace(" firstused  sec", "");
     output
 }
 
