@@ -332,6 +332,9 @@ pub fn object(name: &str) -> String {
     file
 }
 
+/// What is left of the clocks in JSON.
+const CLOCKS_IN_JSON: [&str; 3] = ["\"installed\":,", "\"last_used\":,", "\"first_used\":,"];
+
 /// Without the seconds since an action was made and used, which go on between two commands.
 pub(crate) fn steady(mut output: Output) -> Output {
     const CLOCKS: [&str; 6] = [
@@ -345,8 +348,11 @@ pub(crate) fn steady(mut output: Output) -> Output {
     for mark in CLOCKS {
         output.stdout = without_number_after(mark, &output.stdout);
     }
-    // These are left out as long as they are zero: the first by tc 6.1, the second by all.
-    output.stdout = output.stdout.replace(" used  sec", "").replace(" firstused  sec", "");
+    // tc 6.1 leaves each of them out as long as it is zero.
+    let zeros = [" installed", " used", " firstused"].map(|clock| format!("{clock}  sec"));
+    for zero in zeros.iter().map(String::as_str).chain(CLOCKS_IN_JSON) {
+        output.stdout = output.stdout.replace(zero, "");
+    }
     output
 }
 
