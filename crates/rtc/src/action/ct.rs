@@ -8,7 +8,7 @@ use tc_proto::action::{ActionHead, Control};
 use tc_proto::units::{Base, parse_u8, parse_u16, parse_u32};
 use tc_proto::{DecodeError, Kind};
 
-use super::{control, print};
+use super::{control, hex, hex_bytes, print};
 use crate::args::{Args, abbreviates};
 use crate::error::Error;
 use crate::inet;
@@ -161,13 +161,6 @@ impl ActionKind for Ct {
     }
 }
 
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |mut hex, byte| {
-        _ = write!(hex, "{byte:02x}");
-        hex
-    })
-}
-
 /// `src addr FIRST-LAST port FIRST-LAST`, of which parts may be missing.
 fn nat_text(ct: &Wire, action: u16) -> String {
     let mut text = String::new();
@@ -244,10 +237,8 @@ fn label(word: &str, what: &str, args: &Args<'_>) -> Result<Vec<u8>, Error> {
     if word.len() > MAX_LABEL {
         return Err(wrong(&format!("{} Max allowed size {MAX_LABEL}", word.len())));
     }
-    let pair = |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok();
     let digits = word.bytes().all(|byte| byte.is_ascii_hexdigit());
-    let bytes = word.as_bytes().chunks_exact(2).map(pair).collect::<Option<_>>();
-    bytes
+    hex_bytes(word)
         .filter(|_| digits)
         .ok_or_else(|| wrong(&format!("ct: {what} must be a hex string")).line(""))
 }

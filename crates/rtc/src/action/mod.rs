@@ -28,6 +28,8 @@ pub use list::{Actions, List};
 pub use print::print;
 pub(crate) use print::print_objects;
 
+use std::fmt::Write as _;
+
 use tc_proto::units::{Base, parse_u32};
 
 use crate::args::Args;
@@ -44,4 +46,18 @@ fn parse_index(args: &mut Args<'_>, prefix: &str) -> Result<u32, Error> {
             .at(args.last())
             .hint(e.to_string())
     })
+}
+
+/// Bytes as pairs of digits.
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut hex, byte| {
+        _ = write!(hex, "{byte:02x}");
+        hex
+    })
+}
+
+/// Pairs of digits as bytes; a single one at the end is left out.
+fn hex_bytes(word: &str) -> Option<Vec<u8>> {
+    let pair = |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok();
+    word.as_bytes().chunks_exact(2).map(pair).collect()
 }

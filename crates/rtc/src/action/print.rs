@@ -1,7 +1,5 @@
 //! Actions in listings of filters, in listings of their own, and in notifications.
 
-use std::fmt::Write as _;
-
 use tc_proto::action::{ActionHead, ActionTimes};
 use tc_proto::msg::{ActionView, Bitfield32};
 use tc_proto::wire::Attrs;
@@ -74,10 +72,7 @@ fn print_one(action: &ActionView<'_>, in_filter: bool, show: &mut Show<'_>, out:
         }
     }
     if let Some(cookie) = action.cookie() {
-        let hex = cookie.iter().fold(String::new(), |mut hex, byte| {
-            _ = write!(hex, "{byte:02x}");
-            hex
-        });
+        let hex = super::hex(cookie);
         out.field("cookie", hex.as_str(), format_args!("\tcookie {hex}"));
         out.newline();
     }

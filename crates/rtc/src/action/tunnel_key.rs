@@ -7,7 +7,7 @@ use tc_proto::action::{ActionHead, Control};
 use tc_proto::units::{Base, parse_u8, parse_u16, parse_u32};
 use tc_proto::{DecodeError, Kind};
 
-use super::{control, parse_index, print};
+use super::{control, hex_bytes, parse_index, print};
 use crate::args::{Args, abbreviates};
 use crate::error::Error;
 use crate::inet;
@@ -266,12 +266,6 @@ fn geneve_option(word: &str) -> Option<TunnelOption> {
         Some(data) => Some(hex_bytes(data)?),
     };
     parts.next().is_none().then_some(TunnelOption::Geneve { class: Some(class), ty, data })
-}
-
-/// Pairs of digits; a single one at the end is left out.
-fn hex_bytes(word: &str) -> Option<Vec<u8>> {
-    let pair = |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok();
-    word.as_bytes().chunks_exact(2).map(pair).collect()
 }
 
 fn vxlan(word: &str) -> Option<TunnelOption> {

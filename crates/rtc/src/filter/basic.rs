@@ -9,7 +9,7 @@ use tc_proto::wire::RawAttrs;
 use tc_proto::{DecodeError, Kind};
 
 use super::acts::{self, Acting, TakesActs};
-use super::{classid, what_is};
+use super::{classid, expression, stray};
 use crate::args::{Args, abbreviates};
 use crate::ematch::{self, Expression};
 use crate::env::Env;
@@ -101,14 +101,7 @@ impl Words {
         let acts = &mut self.acting.acts;
         if abbreviates(word, "match") {
             args.mark(&[tca::OPTIONS, TCA_BASIC_EMATCHES]);
-            args.value()?;
-            args.back();
-            let expression = Expression::parse(args)?;
-            if let Some(line) = expression.warning() {
-                let word = args.value()?;
-                return Err(what_is(word, USAGE, args).after(line));
-            }
-            self.expression = Some(expression);
+            self.expression = Some(expression(args, USAGE)?);
         } else if abbreviates(word, "action") {
             acts.action(args, "Illegal \"action\"", TCA_BASIC_ACT)?;
         } else if abbreviates(word, "classid") || word == "flowid" {
@@ -119,11 +112,7 @@ impl Words {
         } else if word == "help" {
             return Err(Error::refused(USAGE));
         } else {
-            let error = what_is(word, USAGE, args);
-            return Err(match &self.expression {
-                Some(expression) => expression.remark(error),
-                None => error,
-            });
+            return Err(stray(word, self.expression.as_ref(), USAGE, args));
         }
         Ok(())
     }

@@ -10,7 +10,7 @@ use tc_proto::wire::RawAttrs;
 use tc_proto::{DecodeError, Kind};
 
 use super::acts::{self, Acting, TakesActs};
-use super::what_is;
+use super::{expression, stray};
 use crate::args::{Args, abbreviates};
 use crate::ematch::{self, Expression};
 use crate::env::Env;
@@ -207,22 +207,11 @@ impl Words {
             acts.action(args, "Illegal \"action\"", TCA_FLOW_ACT)?;
         } else if abbreviates(word, "match") {
             args.mark(&[tca::OPTIONS, TCA_FLOW_EMATCHES]);
-            args.value()?;
-            args.back();
-            let expression = Expression::parse(args)?;
-            if let Some(line) = expression.warning() {
-                let word = args.value()?;
-                return Err(what_is(word, USAGE, args).after(line));
-            }
-            self.expression = Some(expression);
+            self.expression = Some(expression(args, USAGE)?);
         } else if abbreviates(word, "help") {
             return Err(Error::refused(USAGE));
         } else {
-            let error = what_is(word, USAGE, args);
-            return Err(match &self.expression {
-                Some(expression) => expression.remark(error),
-                None => error,
-            });
+            return Err(stray(word, self.expression.as_ref(), USAGE, args));
         }
         Ok(())
     }

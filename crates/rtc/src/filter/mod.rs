@@ -18,6 +18,7 @@ use tc_proto::Handle;
 use tc_proto::filter::OffloadFlags;
 
 use crate::args::Args;
+use crate::ematch::Expression;
 use crate::error::Error;
 use crate::kinds::cut;
 use crate::out::Out;
@@ -52,6 +53,29 @@ fn add_flag(offload: &mut Option<OffloadFlags>, flag: OffloadFlags) {
 /// A word that the kind does not have.
 fn what_is(word: &str, usage: &str, args: &Args<'_>) -> Error {
     Error::refused(format_args!("What is \"{word}\"?\n{usage}")).at(args.last())
+}
+
+/// Reads an expression of ematches.
+fn expression(args: &mut Args<'_>, usage: &str) -> Result<Expression, Error> {
+    args.value()?;
+    args.back();
+    let expression = Expression::parse(args)?;
+    match expression.warning() {
+        Some(line) => {
+            let word = args.value()?;
+            Err(what_is(word, usage, args).after(line))
+        }
+        None => Ok(expression),
+    }
+}
+
+/// A word that a filter with an expression does not have.
+fn stray(word: &str, expression: Option<&Expression>, usage: &str, args: &Args<'_>) -> Error {
+    let error = what_is(word, usage, args);
+    match expression {
+        Some(expression) => expression.remark(error),
+        None => error,
+    }
 }
 
 /// Shows where a filter runs: each flag that is set, with what comes before and behind it.

@@ -5,10 +5,11 @@
 
 use std::net::IpAddr;
 
+use super::head::address;
 use super::{ActionHead, ActionTimes};
 use crate::error::DecodeError;
 use crate::kind::{Action, Kind};
-use crate::wire::{Attr, AttrWriter, Attrs, RawAttrs, Reader};
+use crate::wire::{AttrWriter, Attrs, RawAttrs, Reader};
 
 /// `struct tc_ct`.
 pub const TCA_CT_PARMS: u16 = 1;
@@ -173,10 +174,10 @@ impl Kind for Ct {
                 TCA_CT_MARK_MASK => ct.mark_mask = Some(attr.u32()?),
                 TCA_CT_LABELS => ct.labels = Some(attr.payload().to_vec()),
                 TCA_CT_LABELS_MASK => ct.labels_mask = Some(attr.payload().to_vec()),
-                TCA_CT_NAT_IPV4_MIN => ct.nat_min = Some(address::<4>(&attr)?.into()),
-                TCA_CT_NAT_IPV4_MAX => ct.nat_max = Some(address::<4>(&attr)?.into()),
-                TCA_CT_NAT_IPV6_MIN => ct.nat_min = Some(address::<16>(&attr)?.into()),
-                TCA_CT_NAT_IPV6_MAX => ct.nat_max = Some(address::<16>(&attr)?.into()),
+                TCA_CT_NAT_IPV4_MIN => ct.nat_min = Some(address::<4>(&attr, "address")?.into()),
+                TCA_CT_NAT_IPV4_MAX => ct.nat_max = Some(address::<4>(&attr, "address")?.into()),
+                TCA_CT_NAT_IPV6_MIN => ct.nat_min = Some(address::<16>(&attr, "address")?.into()),
+                TCA_CT_NAT_IPV6_MAX => ct.nat_max = Some(address::<16>(&attr, "address")?.into()),
                 TCA_CT_NAT_PORT_MIN => ct.port_min = Some(attr.be16()?),
                 TCA_CT_NAT_PORT_MAX => ct.port_max = Some(attr.be16()?),
                 TCA_CT_HELPER_NAME => ct.helper = Some(attr.string().into_owned()),
@@ -188,11 +189,6 @@ impl Kind for Ct {
         }
         Ok(ct)
     }
-}
-
-/// The bytes of an address.
-fn address<const N: usize>(attr: &Attr<'_>) -> Result<[u8; N], DecodeError> {
-    Reader::new("address", attr.payload()).array().map_err(|e| e.inside(attr.ty()))
 }
 
 impl Action for Ct {}

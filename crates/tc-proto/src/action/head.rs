@@ -4,6 +4,7 @@
 
 use super::Control;
 use crate::error::DecodeError;
+use crate::units::MacAddr;
 use crate::wire::{Attr, AttrWriter, Reader};
 
 /// `tc_gen`: the fields that the structure of every kind of action begins with, 20 bytes.
@@ -95,4 +96,17 @@ impl ActionTimes {
         };
         read().map_err(|e: DecodeError| e.inside(attr.ty()))
     }
+}
+
+/// The bytes of an address, which errors call `what`.
+pub(super) fn address<const N: usize>(
+    attr: &Attr<'_>,
+    what: &'static str,
+) -> Result<[u8; N], DecodeError> {
+    Reader::new(what, attr.payload()).array().map_err(|e| e.inside(attr.ty()))
+}
+
+/// The payload as an Ethernet address.
+pub(super) fn mac(attr: &Attr<'_>) -> Result<MacAddr, DecodeError> {
+    address(attr, "MAC address").map(MacAddr)
 }

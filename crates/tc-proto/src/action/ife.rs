@@ -3,6 +3,7 @@
 //!
 //! Kernel: uapi/linux/tc_act/tc_ife.h, net/sched/act_ife.c; since 4.6. Payload: nest.
 
+use super::head::mac;
 use super::{ActionHead, ActionTimes};
 use crate::error::DecodeError;
 use crate::kind::{Action, Kind};
@@ -148,10 +149,6 @@ impl Kind for Ife {
     fn decode(payload: &[u8]) -> Result<Self, DecodeError> {
         let mut ife = Self::default();
         for attr in Attrs::new(payload) {
-            let mac = || {
-                let address = Reader::new("MAC address", attr.payload()).array();
-                address.map(MacAddr).map_err(|e| e.inside(attr.ty()))
-            };
             match attr.ty() {
                 TCA_IFE_PARMS => {
                     let mut r = Reader::new("tc_ife", attr.payload());
@@ -163,8 +160,8 @@ impl Kind for Ife {
                     read().map_err(|e: DecodeError| e.inside(attr.ty()))?;
                 }
                 TCA_IFE_TM => ife.times = Some(ActionTimes::decode(&attr)?),
-                TCA_IFE_DMAC => ife.dst_mac = Some(mac()?),
-                TCA_IFE_SMAC => ife.src_mac = Some(mac()?),
+                TCA_IFE_DMAC => ife.dst_mac = Some(mac(&attr)?),
+                TCA_IFE_SMAC => ife.src_mac = Some(mac(&attr)?),
                 TCA_IFE_TYPE => ife.ethertype = Some(attr.u16()?),
                 TCA_IFE_METALST => {
                     let metadata = IfeMetadata::decode(attr.nested());

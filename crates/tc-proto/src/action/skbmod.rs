@@ -3,6 +3,7 @@
 //! Kernel: uapi/linux/tc_act/tc_skbmod.h, net/sched/act_skbmod.c; since 4.9, `ecn` since 5.15.
 //! Payload: nest.
 
+use super::head::mac;
 use super::{ActionHead, ActionTimes};
 use crate::error::DecodeError;
 use crate::kind::{Action, Kind};
@@ -82,10 +83,6 @@ impl Kind for Skbmod {
     fn decode(payload: &[u8]) -> Result<Self, DecodeError> {
         let mut skbmod = Self::default();
         for attr in Attrs::new(payload) {
-            let mac = || {
-                let address = Reader::new("MAC address", attr.payload()).array();
-                address.map(MacAddr).map_err(|e| e.inside(attr.ty()))
-            };
             match attr.ty() {
                 TCA_SKBMOD_TM => skbmod.times = Some(ActionTimes::decode(&attr)?),
                 TCA_SKBMOD_PARMS => {
@@ -98,8 +95,8 @@ impl Kind for Skbmod {
                     };
                     read().map_err(|e: DecodeError| e.inside(attr.ty()))?;
                 }
-                TCA_SKBMOD_DMAC => skbmod.dst_mac = Some(mac()?),
-                TCA_SKBMOD_SMAC => skbmod.src_mac = Some(mac()?),
+                TCA_SKBMOD_DMAC => skbmod.dst_mac = Some(mac(&attr)?),
+                TCA_SKBMOD_SMAC => skbmod.src_mac = Some(mac(&attr)?),
                 TCA_SKBMOD_ETYPE => skbmod.ethertype = Some(attr.u16()?),
                 TCA_SKBMOD_PAD => {}
                 _ => skbmod.unknown.push(attr),

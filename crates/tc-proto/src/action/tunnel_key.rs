@@ -6,6 +6,7 @@
 
 use std::net::IpAddr;
 
+use super::head::address;
 use super::{ActionHead, ActionTimes};
 use crate::error::DecodeError;
 use crate::kind::{Action, Kind};
@@ -294,10 +295,18 @@ impl Kind for TunnelKey {
                     };
                     read().map_err(|e: DecodeError| e.inside(attr.ty()))?;
                 }
-                TCA_TUNNEL_KEY_ENC_IPV4_SRC => key.src = Some(address::<4>(&attr)?.into()),
-                TCA_TUNNEL_KEY_ENC_IPV4_DST => key.dst = Some(address::<4>(&attr)?.into()),
-                TCA_TUNNEL_KEY_ENC_IPV6_SRC => key.src = Some(address::<16>(&attr)?.into()),
-                TCA_TUNNEL_KEY_ENC_IPV6_DST => key.dst = Some(address::<16>(&attr)?.into()),
+                TCA_TUNNEL_KEY_ENC_IPV4_SRC => {
+                    key.src = Some(address::<4>(&attr, "address")?.into());
+                }
+                TCA_TUNNEL_KEY_ENC_IPV4_DST => {
+                    key.dst = Some(address::<4>(&attr, "address")?.into());
+                }
+                TCA_TUNNEL_KEY_ENC_IPV6_SRC => {
+                    key.src = Some(address::<16>(&attr, "address")?.into());
+                }
+                TCA_TUNNEL_KEY_ENC_IPV6_DST => {
+                    key.dst = Some(address::<16>(&attr, "address")?.into());
+                }
                 TCA_TUNNEL_KEY_ENC_KEY_ID => key.id = Some(attr.be32()?),
                 TCA_TUNNEL_KEY_ENC_DST_PORT => key.dst_port = Some(attr.be16()?),
                 TCA_TUNNEL_KEY_NO_CSUM => key.no_csum = Some(attr.u8()?),
@@ -316,11 +325,6 @@ impl Kind for TunnelKey {
         }
         Ok(key)
     }
-}
-
-/// The bytes of an address.
-fn address<const N: usize>(attr: &Attr<'_>) -> Result<[u8; N], DecodeError> {
-    Reader::new("address", attr.payload()).array().map_err(|e| e.inside(attr.ty()))
 }
 
 impl Action for TunnelKey {}

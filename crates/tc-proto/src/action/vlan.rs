@@ -3,11 +3,12 @@
 //! Kernel: uapi/linux/tc_act/tc_vlan.h, net/sched/act_vlan.c; since 3.19, changes since 4.9,
 //! Ethernet headers since 5.11. Payload: nest.
 
+use super::head::mac;
 use super::{ActionHead, ActionTimes};
 use crate::error::DecodeError;
 use crate::kind::{Action, Kind};
 use crate::units::{MacAddr, Protocol};
-use crate::wire::{Attr, AttrWriter, Attrs, RawAttrs, Reader};
+use crate::wire::{AttrWriter, Attrs, RawAttrs, Reader};
 
 /// `struct tcf_t`.
 pub const TCA_VLAN_TM: u16 = 1;
@@ -121,11 +122,6 @@ impl Kind for Vlan {
         }
         Ok(vlan)
     }
-}
-
-fn mac(attr: &Attr<'_>) -> Result<MacAddr, DecodeError> {
-    let bytes = Reader::new("MAC address", attr.payload()).array();
-    bytes.map(MacAddr).map_err(|e| e.inside(attr.ty()))
 }
 
 impl Action for Vlan {}
