@@ -474,7 +474,7 @@ impl Bpf for Kernel {
         }
         let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
         // SAFETY: the structure is ours to be written.
-        if unsafe { libc::getrlimit(libc::RLIMIT_MEMLOCK, &mut limit) } != 0
+        if unsafe { libc::getrlimit(libc::RLIMIT_MEMLOCK, &raw mut limit) } != 0
             || limit.rlim_cur == libc::RLIM_INFINITY
         {
             return false;
@@ -483,9 +483,9 @@ impl Bpf for Kernel {
         let most = libc::rlimit { rlim_cur: limit.rlim_max, rlim_max: limit.rlim_max };
         // SAFETY: the structures live until after the calls.
         unsafe {
-            libc::setrlimit(libc::RLIMIT_MEMLOCK, &none) == 0
+            libc::setrlimit(libc::RLIMIT_MEMLOCK, &raw const none) == 0
                 || limit.rlim_cur < limit.rlim_max
-                    && libc::setrlimit(libc::RLIMIT_MEMLOCK, &most) == 0
+                    && libc::setrlimit(libc::RLIMIT_MEMLOCK, &raw const most) == 0
         }
     }
 
