@@ -1,5 +1,6 @@
 //! The twelve things that people who load programs with tc ask about most: what is no trouble any more says nothing,
 //! and the rest says what is wrong and what to do.
+#![expect(clippy::expect_used, reason = "what helpers of tests do not find fails the test")]
 
 use std::fs;
 
@@ -119,7 +120,7 @@ fn a_long_log_stops_nothing() {
         );
         let log = fs::read_to_string("/run/log").expect("the log");
         assert!(log.len() > 16 << 20, "{} bytes", log.len());
-        assert!(log.starts_with("0: R1=ctx()") || log.starts_with("func#0 @0"), "{:.80}", log);
+        assert!(log.starts_with("0: R1=ctx()") || log.starts_with("func#0 @0"), "{log:.80}");
         assert!(log.contains("\nprocessed "), "it is complete");
         // Who does not know of the word is told.
         let said = add(ns, &file, "sec bad");
@@ -188,7 +189,7 @@ fn missing_rights_are_told_apart() {
             // Somebody else's root may not see the command where it was built.
             let all = format!("{with} {line}");
             let all = words(&all);
-            let [program, rest @ ..] = &*all else { unreachable!() };
+            let (program, rest) = all.split_first().expect("a program");
             let said = ns.program(program, rest);
             if said.stderr.contains("Permission denied") && !said.stderr.contains("hint") {
                 continue;
