@@ -72,6 +72,10 @@ impl FilterKind for Flow {
         ]
     }
 
+    fn expression_word(&self) -> Option<&'static str> {
+        Some("match")
+    }
+
     fn parse(&self, handle: Option<&str>, args: &mut Args<'_>) -> Result<FilterWords, Error> {
         let handle = handle.map_or(Ok(0), |word| {
             parse_loose_handle(word)
