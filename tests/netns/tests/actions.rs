@@ -184,10 +184,12 @@ fn listed_alike(ns: &Ns, kinds: &[&str], text_alone: &[&str], lines: &str) {
     let host = ns.host("one");
     host.link("eth0");
     host.link("eth1");
-    let lines: String = lines.lines().map(|line| format!("actions add action {line}\n")).collect();
-    host.batch(&lines);
+    let lines: Vec<_> = lines.lines().map(|line| format!("actions add action {line}\n")).collect();
+    host.batch(&lines.concat());
     let list = |kinds: &[&str]| -> String {
-        kinds.iter().map(|kind| format!("actions list action {kind}\n")).collect()
+        let lists: Vec<_> =
+            kinds.iter().map(|kind| format!("actions list action {kind}\n")).collect();
+        lists.concat()
     };
     let file = host.file("listings", &list(kinds));
     host.compare(&["-force", "-batch", &file]);

@@ -263,16 +263,15 @@ fn filters_by_flow() {
             host.link(dev);
         }
         let under = |dev: &str, lines: &str| {
-            let lines: String = lines
+            let lines: Vec<_> = lines
                 .lines()
                 .zip(1..)
                 .map(|(words, n)| {
                     format!("filter add dev {dev} parent 1: protocol ip pref {n} handle {n} flow {words}\n")
                 })
                 .collect();
-            host.batch(&format!(
-                "qdisc add dev {dev} root handle 1: htb\nqdisc add dev {dev} parent 1: handle 3: htb\n{lines}"
-            ));
+            let lines = lines.concat();
+            host.batch(&format!("qdisc add dev {dev} root handle 1: htb\n{lines}"));
         };
         under(
             "eth1",
@@ -322,7 +321,7 @@ fn expressions_of_basic() {
                         nf_mark fwmark tc_index rt_classid rt_iif vlan sk_family sk_state sk_reuse sk_refcnt \
                         sk_shutdown sk_proto sk_type sk_rcvbuf sk_rmem sk_wmem sk_omem sk_wmem_queue sk_snd_queue \
                         sk_rcv_queue sk_err_queue sk_fwd_alloc sk_sndbuf dev sk_bind_if";
-        let integers: String = integers
+        let integers: Vec<_> = integers
             .split_ascii_whitespace()
             .zip(1000..)
             .map(|(id, n)| {
@@ -335,6 +334,7 @@ fn expressions_of_basic() {
                 format!("filter add dev eth1 ingress protocol ip pref {n} basic match 'meta({words})' classid 1:1\n")
             })
             .collect();
+        let integers = integers.concat();
         host.batch(&format!(
             "\
 filter add dev eth1 ingress protocol ip pref 1 basic match 'cmp(u8 at 0 layer 0 mask 0xff gt 10)' classid 1:1
