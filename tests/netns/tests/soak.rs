@@ -2,25 +2,27 @@
 //! every refusal has its reason.
 //!
 //! `SOAK=100000` makes this many cycles, where a few hundred are the default; `NETNS_TIMEOUT` must
-//! then be large as well. BPF programs are freed in small numbers only: kernels are slow at it.
+//! then be large as well. BPF programs and maps are freed in small numbers only: kernels are slow
+//! at it.
 #![expect(clippy::expect_used, clippy::panic, reason = "tests fail by panicking")]
 
-use std::fmt::Debug;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::process::{Child, Command, Stdio};
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
-use std::time::{Duration, Instant};
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::time::Duration;
 
 use netns_tests::{Ns, isolated};
-use tc_bpf_loader::{Insn, LoadOptions, ProgType, info, load_insns, sys::Kernel};
-use tc_proto::action::{ActionHead, Control, Gact};
-use tc_proto::client::{Client, Error, List};
+use tc_bpf_loader::sys::{Bpf as _, Errno, Kernel, MapCreate};
+use tc_bpf_loader::{Insn, LoadOptions, MapType, ProgType, info, load_insns};
+use tc_proto::action::mirred::MirredAction;
+use tc_proto::action::{ActionHead, Control, Mirred};
+use tc_proto::client::{Client, Error};
 use tc_proto::filter::bpf::{Bpf, BpfFlags, Program};
 use tc_proto::filter::u32::{Key, Selector, SelectorFlags, U32};
 use tc_proto::msg::{
-    ActionRequest, ActionSpec, ClassList, ClassReply, ClassRequest, FilterList, FilterReply,
-    FilterRequest, Hook, QdiscRequest, Verb,
+    ActionList, ActionReply, ActionRequest, ActionSpec, ClassList, ClassRequest, FilterList,
+    FilterReply, FilterRequest, Hook, QdiscRequest, Verb,
 };
 use tc_proto::qdisc::{Htb, HtbClass, HtbInit};
 use tc_proto::units::{Protocol, Psched, Rate, RateSpec, Size};
@@ -30,8 +32,6 @@ use tc_proto::{EncodeError, Handle};
 const THREADS: usize = 8;
 /// One cycle in so many has BPF programs.
 const BPF_EVERY: usize = 4;
-/// Lists that are read while others meddle.
-const ROUNDS: usize = 12;
 /// Programs that are freed before everybody waits.
 const FREED: usize = 24;
 const PAUSE: Duration = Duration::from_millis(100);
@@ -73,8 +73,11 @@ fn htb(ifindex: i32) -> QdiscRequest<'static> {
     QdiscRequest::root(ifindex).handle(Handle::new(1, 0)).with(&htb).expect("it fits")
 }
 
-fn pass() -> Gact {
-    Gact { head: ActionHead::new(0, Control::PASS), ..Gact::default() }
+/// Sends a copy to the first device of the namespace.
+fn mirror() -> Mirred {
+    let head = ActionHead::new(0, Control::PIPE);
+    let action = MirredAction::EGRESS_MIRROR;
+    Mirred { head, action, ifindex: 1, ..Mirred::default() }
 }
 
 /// Matches one address; on a match, two actions where the kernel has some.
@@ -88,8 +91,8 @@ fn rule(
     let with = || -> Result<FilterRequest<'static>, EncodeError> {
         let key = Key { mask: !0, value: address, at: 12, offset_mask: 0 };
         let flags = SelectorFlags::TERMINAL;
-        let pass = pass();
-        let list = [ActionSpec::of(&pass)?, ActionSpec::of(&pass)?];
+        let mirror = mirror();
+        let list = [ActionSpec::of(&mirror)?, ActionSpec::of(&mirror)?];
         let rule = U32 {
             classid: Some(Handle::new(1, classid)),
             selector: Some(Selector { flags, keys: vec![key], ..Selector::default() }),
@@ -101,10 +104,18 @@ fn rule(
     with().expect("it fits")
 }
 
-/// Lets everything pass. No other `value` has the same tag.
-fn program(value: i32) -> [Insn; 3] {
+/// Lets everything pass, and holds the map. No other `value` has the same tag.
+fn program(value: i32, map: BorrowedFd<'_>) -> [Insn; 5] {
     let set = |value| Insn::new(0xb7, 0, 0, 0, value);
-    [set(value), set(0), Insn::new(Insn::EXIT, 0, 0, 0, 0)]
+    let [low, high] = Insn::ld_map_fd(1, map);
+    [low, high, set(value), set(0), Insn::new(Insn::EXIT, 0, 0, 0, 0)]
+}
+
+fn map(name: &str) -> Result<OwnedFd, Errno> {
+    let mut map = MapCreate::default();
+    (map.map_type, map.name) = (MapType::ARRAY, name);
+    (map.key_size, map.value_size, map.max_entries) = (4, 8, 1);
+    Kernel.map_create(&map)
 }
 
 /// Whether this is a hash table of u32, and no rule.
@@ -180,8 +191,9 @@ impl Worker<'_> {
             let name = format!("{}{me}", self.shared.mark);
             let value = i32::from(me) << 20 | (n as i32 & 0x3_ffff) << 1 | step;
             let options = LoadOptions::new(ProgType::SCHED_CLS);
-            let loaded =
-                load_insns(&program(value), &name, "", &options, &mut Kernel).expect("it is sound");
+            let map = map(&name).expect("there is room");
+            let insns = program(value, map.as_fd());
+            let loaded = load_insns(&insns, &name, "", &options, &mut Kernel).expect("it is sound");
             let tag = info::program(loaded.fd.as_fd(), &mut Kernel).expect("a program").tag;
             let bpf = Bpf {
                 program: Some(Program::Extended(loaded.fd.as_fd())),
@@ -231,8 +243,8 @@ impl Worker<'_> {
 impl Shared {
     fn new() -> Self {
         let mut client = Client::open().expect("a socket");
-        let pass = ActionRequest::new(ActionSpec::of(&pass()).expect("it fits"));
-        let actions = match client.create(&pass) {
+        let mirror = ActionRequest::new(ActionSpec::of(&mirror()).expect("it fits"));
+        let actions = match client.add(&mirror) {
             Ok(_) => true,
             Err(e) if e.is_unsupported() => false,
             Err(e) => panic!("{e:?}"),
@@ -241,7 +253,10 @@ impl Shared {
         let net = std::fs::read_link("/proc/self/ns/net").expect("our namespace");
         let digits: String = net.to_string_lossy().chars().filter(char::is_ascii_digit).collect();
         let options = LoadOptions::new(ProgType::SCHED_CLS);
-        let bpf = load_insns(&program(0), "probe", "", &options, &mut Kernel).is_ok();
+        let bpf = map("probe").is_ok_and(|map| {
+            let insns = program(0, map.as_fd());
+            load_insns(&insns, "probe", "", &options, &mut Kernel).is_ok()
+        });
         let (freed, refused) = (Mutex::new(0), AtomicUsize::new(0));
         Self { actions, bpf, mark: format!("s{digits}_"), freed, refused }
     }
@@ -315,9 +330,29 @@ fn memory() -> usize {
     line.trim().trim_end_matches(" kB").parse::<usize>().expect("a number") << 10
 }
 
-/// How many programs there are whose name begins with `mark`.
-fn programs(ns: &Ns, mark: &str) -> usize {
-    ns.program("bpftool", &["prog", "list"]).stdout.matches(&format!("name {mark}")).count()
+/// How many programs and maps there are whose name begins with `mark`.
+fn of_bpf(ns: &Ns, mark: &str) -> usize {
+    let count = |what| {
+        ns.program("bpftool", &[what, "list"]).stdout.matches(&format!("name {mark}")).count()
+    };
+    count("prog") + count("map")
+}
+
+/// How many actions there are.
+fn actions(client: &mut Client) -> usize {
+    let list = client.list(&ActionList::of("mirred")).expect("a list");
+    list.iter().flat_map(ActionReply::actions).count()
+}
+
+/// Waits until something is so: what nobody holds any more is freed soon, not at once.
+fn soon(mut is_so: impl FnMut() -> bool) -> bool {
+    (0..100).any(|_| {
+        let so = is_so();
+        if !so {
+            std::thread::sleep(PAUSE);
+        }
+        so
+    })
 }
 
 fn soak(ns: &Ns, names: &[&str]) {
@@ -350,15 +385,11 @@ fn soak(ns: &Ns, names: &[&str]) {
         let left = done("list", 0, client.list(&ClassList::on(ifindex)));
         assert!(left.iter().all(|class| class.classid().minor() == 7), "{left:?}");
     }
-    // What nobody holds any more is freed soon, not at once.
-    let gone = (0..100).any(|_| {
-        let gone = programs(ns, &shared.mark) == 0;
-        if !gone {
-            std::thread::sleep(PAUSE);
-        }
-        gone
-    });
-    assert!(gone, "programs are left");
+    assert!(soon(|| of_bpf(ns, &shared.mark) == 0), "programs or maps are left");
+    if shared.actions {
+        // The one that was tried out stays.
+        assert!(soon(|| actions(&mut client) == 1), "actions are left");
+    }
 }
 
 #[test]
@@ -374,135 +405,5 @@ fn on_many_devices() {
     isolated(|ns| {
         ns.need_qdisc("htb");
         soak(ns, &["eth0", "eth1", "eth2", "eth3", "eth4", "eth5", "eth6", "eth7"]);
-    });
-}
-
-/// Lists that are read while others of the same kind come and go.
-fn lists_are_whole<T: Debug>(
-    rounds: usize,
-    stay: usize,
-    meddle: impl Fn(&mut Client, usize) + Sync,
-    mut list: impl FnMut(&mut Client, bool) -> Result<List<T>, Error>,
-    is_one: impl Fn(&T) -> bool,
-) {
-    let stop = AtomicBool::new(false);
-    let (mut whole, mut torn) = (0, 0);
-    let started = Instant::now();
-    let calm = list(&mut Client::open().expect("a socket"), false).expect("nobody meddles yet");
-    assert_eq!(calm.iter().filter(|entry| is_one(entry)).count(), stay);
-    let peace = 3 * started.elapsed();
-    std::thread::scope(|scope| {
-        scope.spawn(|| {
-            let mut client = Client::open().expect("a socket");
-            let mut n = 0;
-            while !stop.load(Relaxed) {
-                n += 1;
-                meddle(&mut client, n);
-                // Sometimes there is no peace, and sometimes there is for long enough.
-                std::thread::sleep(if n % 16 < 12 { Duration::from_millis(1) } else { peace });
-            }
-        });
-        let mut client = Client::open().expect("a socket");
-        for round in 0..rounds {
-            // Ends the other thread as well when this one fails.
-            let once = round % 2 == 1;
-            let listed = list(&mut client, once);
-            let count = |list: &List<T>| list.iter().filter(|entry| is_one(entry)).count();
-            let sound = match &listed {
-                Ok(list) if list.changed => {
-                    torn += 1;
-                    once
-                }
-                Ok(list) => {
-                    whole += 1;
-                    count(list) == stay
-                }
-                Err(Error::Changing) => !once,
-                Err(_) => false,
-            };
-            if !sound {
-                stop.store(true, Relaxed);
-                let found = listed.as_ref().map(count).map_err(ToString::to_string);
-                panic!("round {round}: {found:?} of {stay}");
-            }
-        }
-        stop.store(true, Relaxed);
-    });
-    assert!(whole > 0, "no list was whole, {torn} were torn");
-}
-
-/// Entries of a long list: enough for hundreds of parts, and 50,000 in a long run.
-fn many() -> u16 {
-    if cycles() >= 100_000 { 50_000 } else { 4000 }
-}
-
-#[test]
-fn long_lists_of_classes_are_whole() {
-    isolated(|ns| {
-        ns.need_qdisc("htb");
-        ns.link("eth0");
-        let mut client = Client::open().expect("a socket");
-        let eth0 = client.link_index("eth0").expect("the device");
-        client.add(&htb(eth0)).expect("the root is free");
-        let add = |minor| class(eth0, minor, 1_000_000).encode(Verb::Add).expect("it fits");
-        let outcomes = client.send_all((1..=many()).map(add));
-        assert!(outcomes.iter().all(Result::is_ok));
-        let others = 60_000..60_200;
-        let meddle = |client: &mut Client, n: usize| {
-            let verb = if n % 2 == 1 { Verb::Replace } else { Verb::Delete };
-            let change = |minor| class(eth0, minor, 2_000_000).encode(verb).expect("it fits");
-            client.batch(others.clone().map(change), |_, done| assert!(done.is_ok(), "{done:?}"));
-        };
-        lists_are_whole(
-            ROUNDS,
-            many().into(),
-            meddle,
-            |client, once| match once {
-                true => client.list_once(&ClassList::on(eth0)),
-                false => client.list(&ClassList::on(eth0)),
-            },
-            |class: &ClassReply| class.classid().minor() < 60_000,
-        );
-    });
-}
-
-#[test]
-fn long_lists_of_filters_are_whole() {
-    isolated(|ns| {
-        ns.link("eth0");
-        let mut client = Client::open().expect("a socket");
-        let eth0 = client.link_index("eth0").expect("the device");
-        client.ensure_clsact(eth0).expect("it is free");
-        let hook = Hook::ingress(eth0);
-        let first = rule(hook, 5, 0, 1, false);
-        match client.create(&first) {
-            Err(e) if e.is_unsupported() => netns_tests::skip_for_kernel("this kernel has no u32"),
-            made => drop(made.expect("the first rule")),
-        }
-        // One table of the kernel's has room for some 4,000; each priority has its own.
-        let add = |n: u32| {
-            rule(hook, 5 + (n / 2000) as u16, n, 1, false).encode(Verb::Add).expect("it fits")
-        };
-        let outcomes = client.send_all((1..u32::from(many())).map(add));
-        assert!(outcomes.iter().all(Result::is_ok));
-        // At a priority before all others.
-        let meddle = |client: &mut Client, n: usize| {
-            if n % 2 == 1 {
-                let add = |n| rule(hook, 2, n, 2, false).encode(Verb::Add).expect("it fits");
-                client.batch((0..100).map(add), |_, done| assert!(done.is_ok(), "{done:?}"));
-            } else {
-                client.delete(&FilterRequest::new(hook).prio(2)).expect("there are some");
-            }
-        };
-        lists_are_whole(
-            ROUNDS,
-            many().into(),
-            meddle,
-            |client, once| match once {
-                true => client.list_once(&FilterList::at(hook)),
-                false => client.list(&FilterList::at(hook)),
-            },
-            |filter| filter.prio() >= 5 && !is_table(filter),
-        );
     });
 }

@@ -70,7 +70,7 @@ mod error;
 pub(crate) mod link;
 mod monitor;
 mod netns;
-mod object;
+pub(crate) mod object;
 mod pipeline;
 mod sets;
 mod transport;

@@ -147,7 +147,8 @@ impl Client {
     /// The kernel gives out a long list in parts, and does not say when it changed between two of
     /// them, by which entries that did not change at all may be missed. So the changes are watched
     /// meanwhile, and a list that changed is read anew, up to 16 times. What still changes then is
-    /// [`Error::Changing`].
+    /// [`Error::Changing`]. Of actions it does not even say when those of a deleted filter go; so
+    /// an abridged list is read before and after, and these must be the same.
     ///
     /// ```no_run
     /// # let mut client = tc_proto::client::Client::open()?;
@@ -163,8 +164,9 @@ impl Client {
     #[doc(alias = "NLM_F_DUMP")]
     pub fn list<L: ListRequest>(&mut self, list: &L) -> Result<List<L::Reply>, Error> {
         let mut watch = self.watch()?;
+        let mut before = self.census(list, watch.as_mut())?;
         for _ in 0..=RETRIES {
-            let listed = self.list_watched(list, watch.as_mut())?;
+            let listed = self.list_counted(list, &mut before, watch.as_mut())?;
             if !listed.changed {
                 return Ok(listed);
             }
@@ -176,12 +178,37 @@ impl Client {
     /// have a list with gaps than none.
     pub fn list_once<L: ListRequest>(&mut self, list: &L) -> Result<List<L::Reply>, Error> {
         let mut watch = self.watch()?;
-        self.list_watched(list, watch.as_mut())
+        let mut before = self.census(list, watch.as_mut())?;
+        self.list_counted(list, &mut before, watch.as_mut())
     }
 
     /// Opens a socket that hears what changes where this client works.
     fn watch(&mut self) -> Result<Box<dyn Transport>, Error> {
         self.transport.watch(self.netns.as_ref(), &WATCHED)
+    }
+
+    fn list_counted<L: ListRequest>(
+        &mut self,
+        list: &L,
+        before: &mut Census,
+        watch: &mut dyn Transport,
+    ) -> Result<List<L::Reply>, Error> {
+        let mut listed = self.list_watched(list, watch)?;
+        let after = self.census(list, watch)?;
+        listed.changed |= !after.agrees(before);
+        *before = after;
+        Ok(listed)
+    }
+
+    fn census<L: ListRequest>(
+        &mut self,
+        list: &L,
+        watch: &mut dyn Transport,
+    ) -> Result<Census, Error> {
+        Ok(match list.census() {
+            Some(census) => Census::of(&census, &self.list_watched(&census, watch)?),
+            None => Census::Needless,
+        })
     }
 
     fn list_watched<L: ListRequest>(
@@ -219,6 +246,25 @@ impl Client {
                 }
             }
         }
+    }
+}
+
+/// What there was before a list was read, or after it.
+#[derive(PartialEq)]
+pub(crate) enum Census {
+    Needless,
+    /// It changed while it was taken.
+    Changed,
+    Numbers(Vec<u32>),
+}
+
+impl Census {
+    pub(crate) fn of<L: ListRequest>(census: &L, listed: &List<L::Reply>) -> Self {
+        if listed.changed { Self::Changed } else { Self::Numbers(census.numbers(&listed.entries)) }
+    }
+
+    pub(crate) fn agrees(&self, before: &Self) -> bool {
+        *self != Self::Changed && self == before
     }
 }
 

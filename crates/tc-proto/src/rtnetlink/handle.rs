@@ -11,6 +11,7 @@ use super::builder::{ActionHandle, ChainHandle, ClassHandle, FilterHandle, Qdisc
 use super::channel::{Channel, Dumped};
 use super::request::OwnedRequest;
 use crate::client::ensure::same_program;
+use crate::client::object::Census;
 use crate::client::{Ack, Ensured, Error, Event, List, Message, Monitor, link};
 use crate::error::EncodeError;
 use crate::kind::Options;
@@ -44,6 +45,12 @@ pub struct TcHandle {
 }
 
 type Watch = Arc<Mutex<Monitor>>;
+
+/// The right to read lists over the connection, and what hears changes meanwhile.
+struct Turn {
+    guard: Arc<lock::OwnedMutexGuard<()>>,
+    watch: Watch,
+}
 
 impl TcHandle {
     pub(super) fn new(channel: Channel, watch: Option<Monitor>) -> Self {
@@ -189,8 +196,10 @@ impl TcHandle {
     /// like the end.
     #[doc(alias = "NLM_F_DUMP")]
     pub async fn list<L: ListRequest>(&self, list: &L) -> Result<List<L::Reply>, Error> {
+        let turn = self.take_turn().await?;
+        let mut before = self.census(list, &turn).await?;
         for _ in 0..=RETRIES {
-            let listed = self.list_once(list).await?;
+            let listed = self.read_counted(list, &mut before, &turn).await?;
             if !listed.changed {
                 return Ok(listed);
             }
@@ -200,19 +209,49 @@ impl TcHandle {
 
     /// Lists objects once, and says whether something changed meanwhile.
     pub async fn list_once<L: ListRequest>(&self, list: &L) -> Result<List<L::Reply>, Error> {
-        let request = list.encode()?;
-        let turn = Arc::new(Arc::clone(&self.turn).lock_owned().await);
+        let turn = self.take_turn().await?;
+        let mut before = self.census(list, &turn).await?;
+        self.read_counted(list, &mut before, &turn).await
+    }
+
+    async fn read_counted<L: ListRequest>(
+        &self,
+        list: &L,
+        before: &mut Census,
+        turn: &Turn,
+    ) -> Result<List<L::Reply>, Error> {
+        let mut listed = self.read(list, turn).await?;
+        let after = self.census(list, turn).await?;
+        listed.changed |= !after.agrees(before);
+        *before = after;
+        Ok(listed)
+    }
+
+    /// Waits for the lists of others over this connection.
+    async fn take_turn(&self) -> Result<Turn, Error> {
+        let guard = Arc::new(Arc::clone(&self.turn).lock_owned().await);
         let watch = match &self.watch {
             Some(watch) => Arc::clone(watch),
             None => Arc::new(Mutex::new(Monitor::open(&WATCHED)?)),
         };
         // What it has heard before the list was asked for is old.
         heard(&watch, |_, _| false)?;
-        let dumped = self.dump(&request, &turn).await?;
+        Ok(Turn { guard, watch })
+    }
+
+    async fn census<L: ListRequest>(&self, list: &L, turn: &Turn) -> Result<Census, Error> {
+        Ok(match list.census() {
+            Some(census) => Census::of(&census, &self.read(&census, turn).await?),
+            None => Census::Needless,
+        })
+    }
+
+    async fn read<L: ListRequest>(&self, list: &L, turn: &Turn) -> Result<List<L::Reply>, Error> {
+        let dumped = self.dump(&list.encode()?, &turn.guard).await?;
         let by = |header: &NetlinkHeader, body: &[u8]| {
             list.changed_by(MessageType(header.message_type), body)
         };
-        let changed = heard(&watch, by)? | dumped.interrupted;
+        let changed = heard(&turn.watch, by)? | dumped.interrupted;
         let mut entries = Vec::with_capacity(dumped.messages.len());
         for message in dumped.messages {
             let entry: L::Reply = reply(message)?;

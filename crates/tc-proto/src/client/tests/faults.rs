@@ -7,7 +7,8 @@ use proptest::prelude::*;
 use super::*;
 use crate::Handle;
 use crate::client::Monitor;
-use crate::msg::{AnyReply, Change, QdiscList, TcHeader};
+use crate::msg::{ActionList, ActionReply, ActionSpec, AnyReply, Change, QdiscList, TcHeader};
+use crate::wire::AttrWriter;
 
 /// What becomes of one datagram on its way.
 #[derive(Clone, Copy, Debug)]
@@ -228,4 +229,38 @@ fn a_list_that_never_rests_is_an_error() {
     let (listed, sent) = listed_while(vec![vec![Datagram(qdisc(0, 7))]; 40]);
     assert!(matches!(listed, Err(Error::Changing)), "{listed:?}");
     assert_eq!(sent, 17);
+}
+
+/// Actions go with their filters, and nobody hears of it.
+#[test]
+fn a_list_of_actions_is_whole_when_there_are_the_same_before_and_after() {
+    let part = |sequence, numbers: &[u32]| {
+        let specs: Vec<_> = numbers.iter().map(|n| ActionSpec::by_index("gact", *n)).collect();
+        let mut body = vec![0; 4];
+        ActionSpec::encode_list(&specs, 1, &mut AttrWriter::new(&mut body));
+        message(48, 2, sequence, &body)
+    };
+    let listed = |attempts: &[&[u32]]| {
+        let answers = (1..).zip(attempts).map(|(n, numbers)| {
+            let part = (!numbers.is_empty()).then(|| Datagram(part(n, numbers)));
+            part.into_iter().chain([Datagram(done(0, 0, n))]).collect()
+        });
+        let (mut client, sent) = watched(answers);
+        let listed = client.list(&ActionList::of("gact"));
+        let numbers = listed.map(|list| {
+            let actions = list.iter().flat_map(ActionReply::actions);
+            actions.map(|action| action.index().unwrap()).collect::<Vec<_>>()
+        });
+        let sent = sent.lock().unwrap().len();
+        (numbers, sent)
+    };
+    let whole: &[u32] = &[2, 4, 5];
+    let (numbers, sent) = listed(&[&[1, 2, 4, 5], &[1, 2, 5], whole, whole, whole]);
+    assert_eq!((numbers.unwrap(), sent), (whole.to_vec(), 5));
+    let (numbers, sent) = listed(&[&[], &[], &[]]);
+    assert_eq!((numbers.unwrap(), sent), (vec![], 3));
+    let never: Vec<[u32; 1]> = (1..40).map(|n| [n]).collect();
+    let (numbers, sent) = listed(&never.iter().map(|one| &one[..]).collect::<Vec<_>>());
+    assert!(matches!(numbers, Err(Error::Changing)), "{numbers:?}");
+    assert_eq!(sent, 35);
 }
