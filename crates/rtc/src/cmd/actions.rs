@@ -40,8 +40,8 @@ pub(super) enum Command {
     Make(Verb, Actions),
     /// Deletes actions.
     Delete(Vec<ActionSpec<'static>>),
-    /// Deletes the actions of a kind.
-    Flush(String),
+    /// Deletes the actions of a kind. The kernel gets what a list would say, too.
+    Flush { kind: String, terse: bool, since_ms: Option<u32> },
 }
 
 impl Command {
@@ -52,7 +52,7 @@ impl Command {
             Self::Delete(actions) => {
                 ActionRequest { actions: actions.clone() }.encode(Verb::Delete)
             }
-            Self::Flush(kind) => ActionRequest::flush(kind),
+            Self::Flush { kind, terse, since_ms } => ActionRequest::flush(kind, *terse, *since_ms),
         }
     }
 
@@ -61,7 +61,7 @@ impl Command {
         let mut kinds: Vec<_> = match self {
             Self::Make(_, actions) => actions.kinds().map(str::to_owned).collect(),
             Self::Delete(actions) => actions.iter().map(|a| a.options.kind.to_string()).collect(),
-            Self::Flush(kind) => vec![kind.clone()],
+            Self::Flush { kind, .. } => vec![kind.clone()],
         };
         kinds.sort_unstable();
         kinds.dedup();
@@ -96,7 +96,7 @@ impl Command {
         match self {
             Self::Make(..) => refusal(e).line(TALKING).with_status(FAILED),
             Self::Delete(_) => unread(refusal(e).line(TALKING)),
-            Self::Flush(_) => refusal(e).line("We have an error flushing").with_status(1),
+            Self::Flush { .. } => refusal(e).line("We have an error flushing").with_status(1),
         }
     }
 }
@@ -209,14 +209,7 @@ fn list(args: &mut Args<'_>, session: &mut Session<'_>) -> Result<Step, Error> {
     if kinds::action(kind).is_none() {
         return Ok(bad_kind(kind, session));
     }
-    let mut since_ms = None;
-    if args.take("since") {
-        let word = args.value()?;
-        since_ms =
-            Some(parse_u32(word, Base::Auto).map_err(|_| {
-                Error::wrong(word, "dump time \"since\" is invalid").at(args.last())
-            })?);
-    }
+    let since_ms = parse_since(args)?;
     let request = ActionRequest::list(kind, session.options.brief, since_ms);
     let (dump, ended) = session.env.dump(&request.map_err(unencodable)?);
     let Session { env, options, out, .. } = session;
@@ -238,7 +231,21 @@ fn flush(args: &mut Args<'_>, session: &mut Session<'_>) -> Result<Step, Error> 
     if kinds::action(kind).is_none() {
         return Ok(bad_kind(kind, session));
     }
-    Ok(Step::Modify(Box::new(modify(Command::Flush(kind.to_owned()), session))))
+    let since_ms = parse_since(args)?;
+    let terse = session.options.brief;
+    let flush = Command::Flush { kind: kind.to_owned(), terse, since_ms };
+    Ok(Step::Modify(Box::new(modify(flush, session))))
+}
+
+/// Reads `since MSEC`, if it is there.
+fn parse_since(args: &mut Args<'_>) -> Result<Option<u32>, Error> {
+    if !args.take("since") {
+        return Ok(None);
+    }
+    let word = args.value()?;
+    let since_ms = parse_u32(word, Base::Auto);
+    let wrong = |_| Error::wrong(word, "dump time \"since\" is invalid").at(args.last());
+    since_ms.map(Some).map_err(wrong)
 }
 
 /// Shows the actions of one message of a list.
