@@ -9,7 +9,8 @@ pub(crate) fn prefix_mask(bits: u32) -> u32 {
     u32::MAX.checked_shl(32 - bits).unwrap_or(0)
 }
 
-fn is_any(word: &str) -> bool {
+/// Whether the word stands for all addresses.
+pub(crate) fn is_any(word: &str) -> bool {
     matches!(word, "any" | "all" | "default")
 }
 

@@ -343,7 +343,8 @@ fn find<T: ?Sized>(
     name: &str,
     name_of: impl Fn(&T) -> &'static str,
 ) -> Option<&'static T> {
-    let at = table.binary_search_by(|kind| name_of(kind).cmp(name)).ok()?;
+    // Byte by byte: most comparisons end at the first, which costs less than calling memcmp.
+    let at = table.binary_search_by(|kind| name_of(kind).bytes().cmp(name.bytes())).ok()?;
     table.get(at).copied()
 }
 

@@ -391,12 +391,15 @@ fn maps(elf: &Elf, btf: Option<&Result<Btf, Fault>>) -> Result<Vec<MapEntry>, Fa
     }
     symbols.sort_unstable();
     let btf = btf.map(|b| b.as_ref().map(|btf| (btf, btf_maps::vars(btf))));
-    let kernel_layout = matches!(&btf, Some(Ok((btf, _))) if legacy_maps::uses_kernel_layout(btf));
+    let types = match &btf {
+        Some(Ok((btf, _))) => legacy_maps::Types::of(btf),
+        _ => legacy_maps::Types::default(),
+    };
     let mut found = Vec::with_capacity(symbols.len());
     for group in symbols.chunk_by(|a, b| a.section == b.section) {
         let section = group.first().map_or(0, |s| s.section);
         if elf.section_name(section) != btf_maps::SECTION {
-            legacy_maps::read(elf, section, group, kernel_layout, &mut found);
+            legacy_maps::read(elf, section, group, &types, &mut found);
             continue;
         }
         found.extend(group.iter().map(|s| MapEntry {

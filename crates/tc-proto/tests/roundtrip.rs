@@ -179,10 +179,11 @@ prop_compose! {
 
 prop_compose! {
     fn chain_requests()(
-        (hook, info, chain) in (hooks(), infos(), of(u32s())),
+        (hook, info, handle, chain) in (hooks(), infos(), u32s(), of(u32s())),
         template in of(some_options()),
+        estimator in of(estimators()),
     ) -> ChainRequest<'static> {
-        ChainRequest { hook, info, chain, template }
+        ChainRequest { hook, info, chain, template, handle, estimator }
     }
 }
 
@@ -322,6 +323,8 @@ proptest! {
                 info: Info::from_wire(message.header.info),
                 chain: message.chain(),
                 template: message.options().map(Options::into_owned),
+                handle: message.header.handle.0,
+                estimator: message.estimator(),
             };
             prop_assert_eq!(&found, &request);
         }
@@ -561,12 +564,7 @@ fn an_abridged_list_of_filters_is_asked_for_as_tc_does() {
 #[cfg(target_endian = "little")]
 fn a_chain_is_added_as_tc_adds_it() {
     // chain add dev lo ingress chain 5
-    let request = ChainRequest {
-        hook: Hook::ingress(1),
-        info: Info::default(),
-        chain: Some(5),
-        template: None,
-    };
+    let request = ChainRequest::new(Hook::ingress(1), 5);
     sends(
         &request.encode(Verb::Add).unwrap(),
         100,

@@ -18,6 +18,8 @@ const INSIDE: &str = "NETNS_INSIDE";
 const SKIPPED: i32 = 77;
 /// The same, where the kernel is what lacks something.
 const KERNEL_LACKS: i32 = 78;
+/// The same, where the kernel is from before it had what is tested.
+const KERNEL_TOO_OLD: i32 = 79;
 /// Begins the line by which the inner process says why it skipped.
 const SKIP_MARK: &str = "netns-skip: ";
 
@@ -39,7 +41,7 @@ pub fn isolated<F: FnOnce(&Ns)>(body: F) {
         return report_skip(test, &why, SKIPPED);
     }
     let (status, printed) = run_inside(test);
-    if let Some(code @ (SKIPPED | KERNEL_LACKS)) = status.code() {
+    if let Some(code @ (SKIPPED | KERNEL_LACKS | KERNEL_TOO_OLD)) = status.code() {
         let why = printed.lines().find_map(|l| l.split_once(SKIP_MARK)).map_or("?", |(_, why)| why);
         return report_skip(test, why, code);
     }
@@ -57,6 +59,18 @@ pub fn skip(why: &str) -> ! {
 /// The same, where it is the kernel that lacks something: that fails with `NETNS_REQUIRE=all` only.
 pub fn skip_for_kernel(why: &str) -> ! {
     leave(why, KERNEL_LACKS)
+}
+
+/// Ends the test, inside of [`isolated`], where Linux is older than `(major, minor)`, which brought
+/// `what`. That is never a failure; from that version on, nothing is skipped.
+pub fn since_linux((major, minor): (u32, u32), what: &str) {
+    let release = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+    let mut numbers = release.split(['.', '-']).map(|part| part.parse::<u32>().unwrap_or(0));
+    let running = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
+    if running < (major, minor) {
+        let why = format!("{what} came with Linux {major}.{minor}, and this is {}", release.trim());
+        leave(&why, KERNEL_TOO_OLD);
+    }
 }
 
 fn leave(why: &str, code: i32) -> ! {

@@ -21,7 +21,8 @@
 //! - `TC`: the original. Default: `/usr/sbin/tc`, `/sbin/tc`. Differences that are wanted or come
 //!   with its version are listed with a reason in `known-differences`.
 //! - `NETNS_REQUIRE`: `userland`: what would be skipped for lack of a program or a right fails
-//!   instead; `all`: also what this kernel lacks. Default: neither.
+//!   instead; `all`: also what this kernel lacks, unless it is from before there was such a thing.
+//!   Default: neither.
 //! - `NETNS_TIMEOUT`: seconds that one test may take. Default: 120.
 #![expect(
     clippy::panic,
@@ -38,7 +39,7 @@ mod output;
 mod traffic;
 mod twins;
 
-pub use isolate::{isolated, skip, skip_for_kernel};
+pub use isolate::{isolated, since_linux, skip, skip_for_kernel};
 pub use ns::{Ns, object};
 pub use output::Output;
 pub use twins::Twins;

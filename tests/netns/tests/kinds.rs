@@ -55,6 +55,40 @@ filter add dev eth0 parent 30: protocol ip pref 1 u32 match u32 0 0 flowid 30:2
     });
 }
 
+/// Packets that wait make classes of their own in these, which have counters.
+#[test]
+fn classes_of_flows() {
+    isolated(|ns| {
+        for kind in ["prio", "sfq", "fq_codel"] {
+            ns.need_qdisc(kind);
+        }
+        let host = ns.host("one");
+        traffic(&host);
+        // The first packet goes; the next one would, after minutes.
+        host.batch(
+            "\
+qdisc add dev eth0 root handle 1: prio
+qdisc add dev eth0 parent 1:1 handle 10: tbf rate 80bit burst 1600 limit 100k
+qdisc add dev eth0 parent 10:1 handle 11: fq_codel flows 4
+qdisc add dev eth0 parent 1:2 handle 20: tbf rate 80bit burst 1600 limit 100k
+qdisc add dev eth0 parent 20:1 handle 21: sfq divisor 8
+filter add dev eth0 parent 1: protocol ip pref 1 u32 match ip tos 0x10 0xff flowid 1:1
+filter add dev eth0 parent 1: protocol ip pref 2 u32 match u32 0 0 flowid 1:2
+",
+        );
+        for tos in ["16", "0"] {
+            let words = "-c 4 -i 0.01 -W 1 -s 1400 -Q";
+            let words: Vec<&str> = words.split(' ').chain([tos, "10.0.0.2"]).collect();
+            host.program("ping", &words);
+        }
+        host.rtc(&["-s", "class", "show", "dev", "eth0", "parent", "11:"])
+            .shows("class fq_codel 11:");
+        host.rtc(&["-s", "class", "show", "dev", "eth0", "parent", "21:"]).shows("class sfq 21:");
+        host.compare_listings("eth0");
+        host.compare_text(&["-s", "-g", "class", "show", "dev", "eth0"]);
+    });
+}
+
 /// In JSON, tc leaves out what there is to say of such classes.
 #[test]
 fn classes_of_drr() {
@@ -100,6 +134,37 @@ qdisc add dev eth2 parent 1:4 handle 40: pfifo_fast
         host.compare_listings("eth1");
         host.compare_listings("eth2");
         host.compare_listings("eth3");
+    });
+}
+
+#[test]
+fn delays_and_losses() {
+    isolated(|ns| {
+        ns.need_qdisc("prio");
+        ns.need_qdisc("netem");
+        let host = ns.host("one");
+        traffic(&host);
+        host.batch(
+            "\
+qdisc add dev eth0 root handle 1: prio bands 14
+qdisc add dev eth0 parent 1:1 handle 11: netem
+qdisc add dev eth0 parent 1:2 handle 12: netem delay 100ms 10ms 25% distribution normal
+qdisc add dev eth0 parent 1:3 handle 13: netem delay 1us loss 0.3% 25% duplicate 1% 5% corrupt 0.1% 2% reorder 25% 50% gap 3
+qdisc add dev eth0 parent 1:4 handle 14: netem loss state 1% 2% 3% 4% 5% ecn
+qdisc add dev eth0 parent 1:5 handle 15: netem loss gemodel 1% 10% 70% 0.1% ecn limit 77
+qdisc add dev eth0 parent 1:6 handle 16: netem rate 1mbit 10 20 -5
+qdisc add dev eth0 parent 1:7 handle 17: netem rate 50gbit seed 12345
+qdisc add dev eth0 parent 1:8 handle 18: netem slot 1ms 2ms packets 3 bytes 4000
+qdisc add dev eth0 parent 1:9 handle 19: netem slot distribution normal 3ms 1ms packets 5
+qdisc add dev eth0 parent 1:a handle 20: netem delay 1234567us 1ns loss random 100%
+qdisc add dev eth0 parent 1:b handle 21: netem slot 500us
+qdisc add dev eth0 parent 1:c handle 22: netem delay 5s 1s distribution pareto loss state 7%
+qdisc add dev eth0 parent 1:d handle 23: netem loss gemodel 3% duplicate 100% rate 9kbit 0 0 0
+qdisc add dev eth0 parent 1:e handle 24: netem delay 10ms reorder 50% corrupt 3%
+",
+        );
+        host.compare_listings("eth0");
+        host.compare_text(&["-g", "class", "show", "dev", "eth0"]);
     });
 }
 
@@ -185,6 +250,111 @@ filter add dev eth1 egress protocol ip pref 4 u32 match u32 0 0 flowid 1:1 polic
         host.compare_text(&["-p", "-r", "filter", "show", "dev", "eth1", "parent", "1:"]);
         host.compare_text(&["filter", "show", "dev", "eth1", "parent", "1:", "protocol", "ipv6"]);
         let get = "filter get dev eth1 parent 1: protocol ip pref 10 handle 800::800 u32";
+        host.compare_text(&get.split(' ').collect::<Vec<_>>());
+    });
+}
+
+#[test]
+fn filters_by_flow() {
+    isolated(|ns| {
+        ns.need_filter("flow map key src");
+        ns.need_action("drop");
+        let host = ns.host("one");
+        for dev in ["eth1", "eth2"] {
+            host.link(dev);
+        }
+        let under = |dev: &str, lines: &str| {
+            let lines: Vec<_> = lines
+                .lines()
+                .zip(1..)
+                .map(|(words, n)| {
+                    format!("filter add dev {dev} parent 1: protocol ip pref {n} handle {n} flow {words}\n")
+                })
+                .collect();
+            let lines = lines.concat();
+            host.batch(&format!("qdisc add dev {dev} root handle 1: htb\n{lines}"));
+        };
+        under(
+            "eth1",
+            "\
+hash keys src,dst,proto,proto-src,proto-dst divisor 1024
+map key dst and 0xff rshift 2 addend 5 divisor 16 baseclass 1:1
+hash keys src,mark perturb 10 divisor 16
+map key dst or 0xff xor 3 and 0xf
+map key dst xor 5
+map key dst addend -192.168.0.0 divisor 256
+map key dst and 0xff divisor 16 action drop
+map key dst or 0xff
+map key dst and 0xf or 1
+map key priority and 0 addend 1
+hash keys iif,priority,mark,vlan-tag,rxhash
+map key src rshift 0 baseclass 1:ffff
+map key src action pass action drop index 7
+",
+        );
+        host.compare_listings("eth1");
+        host.compare(&["-p", "-r", "filter", "show", "dev", "eth1"]);
+        let get = "filter get dev eth1 parent 1: protocol ip pref 2 handle 2 flow";
+        host.compare(&get.split(' ').collect::<Vec<_>>());
+        // With these, tc's JSON is none.
+        under(
+            "eth2",
+            "\
+map key src match 'meta(priority eq 6)' divisor 8
+map key src match 'meta(priority eq 6)' and not 'u32(u8 1 1 at 9)' baseclass 1:2 action drop
+map key src police rate 1mbit burst 10k drop
+",
+        );
+        host.compare_text_listings("eth2");
+    });
+}
+
+/// All that an expression can look for. In tc's JSON, expressions are raw text.
+#[test]
+fn expressions_of_basic() {
+    isolated(|ns| {
+        ns.need_filter("basic match meta(random eq 1) classid 1:1");
+        ns.need_action("drop");
+        let host = ns.host("one");
+        host.link("eth1");
+        host.batch("qdisc add dev eth1 clsact\n");
+        let integers = "random loadavg_1 loadavg_5 loadavg_15 priority protocol pkt_type pkt_len data_len mac_len \
+                        nf_mark fwmark tc_index rt_classid rt_iif vlan sk_family sk_state sk_reuse sk_refcnt \
+                        sk_shutdown sk_proto sk_type sk_rcvbuf sk_rmem sk_wmem sk_omem sk_wmem_queue sk_snd_queue \
+                        sk_rcv_queue sk_err_queue sk_fwd_alloc sk_sndbuf dev sk_bind_if";
+        let integers: Vec<_> = integers
+            .split_ascii_whitespace()
+            .zip(1000..)
+            .map(|(id, n)| {
+                let words = match n % 4 {
+                    0 => format!("{id} eq {n}"),
+                    1 => format!("{id} shift 3 mask 0x0f gt {n}"),
+                    2 => format!("{id} mask 0xff00 lt 0x10000"),
+                    _ => format!("{id} eq priority"),
+                };
+                format!("filter add dev eth1 ingress protocol ip pref {n} basic match 'meta({words})' classid 1:1\n")
+            })
+            .collect();
+        let integers = integers.concat();
+        host.batch(
+            "\
+filter add dev eth1 ingress protocol ip pref 1 basic match 'cmp(u8 at 0 layer 0 mask 0xff gt 10)' classid 1:1
+filter add dev eth1 ingress protocol ip pref 2 basic match 'cmp(u16 at 2 layer link lt 65535) and cmp(u32 at 4 layer transport trans eq 7)' action drop
+filter add dev eth1 ingress protocol ip pref 3 basic match 'nbyte(\"ab c\" at 4 layer 1)' or 'nbyte(0x4142 at 0)' or 'nbyte(\"\\x01\\n\\377\" at 3 layer transport)' classid 1:1
+filter add dev eth1 ingress protocol ip pref 4 basic match 'u32(u32 0x0a000000 0xf0000000 at nexthdr+0)' and 'u32(u16 5 0xff at 2)' classid 1:2
+filter add dev eth1 ingress protocol ip pref 5 basic match 'not (cmp(u8 at 9 eq 1) or (not meta(priority eq 6) and not u32(u8 1 1 at 0)))' action drop action pass
+filter add dev eth1 ingress protocol ip pref 6 handle 0xab basic match '(meta(dev eq \"eth1\")) and (meta(sk_bind_if eq \"lo\"))' police rate 1mbit burst 10k drop
+filter add dev eth1 ingress protocol ip pref 7 basic
+filter add dev eth1 ingress protocol ip pref 8 basic classid root
+",
+        );
+        // Some comparisons are none to the kernel.
+        let file = host.file("lines", &integers);
+        host.rtc(&["-force", "-batch", &file]);
+        host.rtc(&["filter", "show", "dev", "eth1", "ingress"]).shows("meta(sk_sndbuf ");
+        host.compare_text_listings("eth1");
+        host.compare_text(&["-p", "-r", "filter", "show", "dev", "eth1", "ingress"]);
+        let get = "filter get dev eth1 ingress protocol ip pref 5 handle 1 basic";
         host.compare_text(&get.split(' ').collect::<Vec<_>>());
     });
 }

@@ -5,7 +5,7 @@
     reason = "what helpers of tests do not find fails the test"
 )]
 
-use netns_tests::{Ns, isolated, object, skip_for_kernel};
+use netns_tests::{Ns, isolated, object, since_linux, skip_for_kernel};
 use serde_json::Value;
 
 const SERVER: &str = "172.17.0.2";
@@ -13,6 +13,7 @@ const CLIENT: &str = "172.17.0.3";
 
 /// Two hosts on a veth pair, `eth0` at both ends; the test's own namespace is the server. The objects are there.
 fn client_of(ns: &Ns) -> Ns {
+    since_linux((6, 6), "TCX");
     ns.need_bpf();
     for name in ["drop-arp", "drop-icmp", "drop-tcp"] {
         object(name);
@@ -20,7 +21,7 @@ fn client_of(ns: &Ns) -> Ns {
     let client = ns.host("client");
     ns.join("eth0", &format!("{SERVER}/24"), &client, "eth0", &format!("{CLIENT}/24"));
     if tcx(ns, "show", "").status != 0 {
-        skip_for_kernel("this kernel has no TCX, which needs Linux 6.6");
+        skip_for_kernel("this kernel has no TCX");
     }
     client
 }

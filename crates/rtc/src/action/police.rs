@@ -15,6 +15,7 @@ use crate::env::Env;
 use crate::error::Error;
 use crate::kinds::{ActionKind, Pending, Plain, Resolved, Show, Target};
 use crate::out::Out;
+use crate::qdisc::words::shown_size;
 
 const USAGE: &str = "\
 Usage: ... police [ rate RATE burst BYTES[/CELL] ] [ pkts_rate N pkts_burst PACKETS ]
@@ -234,6 +235,8 @@ impl Words {
         let peak = self.peak.is_some();
         let line = if !limits && self.index == 0 {
             "'rate' or 'avrate' or 'mtu' or 'pkts_rate' MUST be specified."
+        } else if rate && self.avrate.is_some() {
+            return Err(Error::refused("").hint("give either rate or avrate"));
         } else if rate && self.burst.is_none() {
             "'burst' requires 'rate'."
         } else if packets && self.packet_burst.is_none() {
@@ -244,8 +247,6 @@ impl Words {
             "'peakrate' requires 'rate'."
         } else if peak && self.mtu.is_none() {
             "'mtu' is required, if 'peakrate' is requested."
-        } else if rate && self.avrate.is_some() {
-            return Err(Error::refused("").hint("give either rate or avrate"));
         } else {
             return Ok(());
         };
@@ -333,7 +334,8 @@ fn value<T>(
 }
 
 fn wrong(word: &str, why: &str, e: &UnitError, args: &Args<'_>) -> Error {
-    Error::wrong(word, why).at(args.last()).hint(e.to_string())
+    let shown = if matches!(why, "buffer" | "mtu") { shown_size(word) } else { word };
+    Error::wrong(shown, why).at(args.last()).hint(e.to_string())
 }
 
 /// The error of a value that the message has no room for.

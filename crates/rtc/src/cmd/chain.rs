@@ -55,6 +55,8 @@ fn modify(verb: Verb, args: &mut Args<'_>, session: &mut Session<'_>) -> Result<
 
 fn get(args: &mut Args<'_>, session: &mut Session<'_>) -> Result<Step, Error> {
     let Some(words) = filter::parse(args, Command::Get)? else { return Ok(help(session)) };
+    // A kind's name ends the common words, and that is all that is made of it.
+    let garbage = args.peek();
     if !words.has_parent() {
         return Err(Error::invalid("Must specify filter parent"));
     }
@@ -62,7 +64,12 @@ fn get(args: &mut Args<'_>, session: &mut Session<'_>) -> Result<Step, Error> {
         return Err(Error::invalid(NO_PLACE));
     }
     let target = target(words.dev, session)?;
-    let request = words.chain_request(&target).get().map_err(unencodable)?;
+    if let Some(garbage) = garbage {
+        return Err(filter::garbage(garbage));
+    }
+    let ChainRequest { hook, chain, .. } = words.chain_request(&target);
+    let asked = ChainRequest { chain, ..ChainRequest::new(hook, 0) };
+    let request = asked.get().map_err(unencodable)?;
     let found = session.env.get(&request).map_err(|e| refusal(&e).line(TALKING))?;
     let Ok(message) = TcMessage::decode(&found.body) else { return Ok(Step::Done) };
     let shown = words.shown(&target);

@@ -1,8 +1,8 @@
 //! The object `class`.
 
-use tc_proto::Handle;
 use tc_proto::msg::{ClassRequest, TcMessage, Verb, tca};
 use tc_proto::units::Estimator;
+use tc_proto::{Handle, Options};
 
 use super::modify::Change;
 use super::qdisc::{estimator, target, wrong};
@@ -62,7 +62,7 @@ fn modify(verb: Verb, args: &mut Args<'_>, session: &mut Session<'_>) -> Result<
         ifindex: target.ifindex,
         classid: words.classid.unwrap_or_default(),
         parent: words.parent.unwrap_or_default(),
-        options: words.kind.map(tc_proto::Options::bare),
+        options: words.kind.map(Options::bare),
         estimator: words.estimator,
     };
     if let Some(options) = &options {
@@ -235,11 +235,12 @@ pub(super) fn print(
     out: &mut Out<'_>,
 ) {
     let header = &message.header;
-    let kind = message.kind().unwrap_or_default();
+    let options = message.options();
+    let kind = options.as_ref().map_or("", |options| &options.kind);
     for flag in prefix {
         out.flag(flag, &format!("{flag} "));
     }
-    out.field("class", &*kind, ("class ", &*kind, " "));
+    out.field("class", kind, ("class ", kind, " "));
     let names = &show.options.class_names;
     let id = |id: Handle| names.show(if shown.qdisc.is_some() { minor(id) } else { id });
     let handle = id(header.handle);
@@ -259,10 +260,12 @@ pub(super) fn print(
         let leaf = header.info >> 16;
         out.field("leaf", format_args!("0x{leaf:x}"), ("leaf ", Hex(leaf), ": "));
     }
-    print_options(message, &kind, show, out);
+    if let Some(options) = &options {
+        print_options(options, show, out);
+    }
     out.newline();
     if show.options.stats > 0 {
-        out.object("stats", |out| print_stats(message, &kind, show, out));
+        out.object("stats", |out| print_stats(message, kind, show, out));
     }
 }
 
@@ -272,20 +275,14 @@ fn minor(id: Handle) -> Handle {
 }
 
 /// Shows the options of a class, however much is known of its kind.
-pub(super) fn print_options(
-    message: &TcMessage<'_>,
-    kind: &str,
-    show: &mut Show<'_>,
-    out: &mut Out<'_>,
-) {
-    let Some(options) = message.options() else { return };
-    match kinds::qdisc(kind).and_then(|kind| kind.class()) {
+pub(super) fn print_options(options: &Options<'_>, show: &mut Show<'_>, out: &mut Out<'_>) {
+    match kinds::qdisc(&options.kind).and_then(|kind| kind.class()) {
         Some(class) => {
-            if options.payload.is_some() {
-                show::or_unreadable(class.print(options.bytes(), show, out), out);
+            if let Some(payload) = &options.payload {
+                show::or_unreadable(class.print(payload, show, out), out);
             }
         }
-        None => show::unknown_kind("class", &options, out),
+        None => show::unknown_kind("class", options, out),
     }
 }
 

@@ -135,9 +135,9 @@ impl Words<'_> {
 
     /// The request about the chain that the words name.
     pub(super) fn chain_request<'o>(&self, target: &Target) -> ChainRequest<'o> {
-        let FilterRequest { hook, info, chain, options, .. } =
+        let FilterRequest { hook, info, handle, chain, options, estimator } =
             self.request(target, Protocol::default());
-        ChainRequest { hook, info, chain, template: options }
+        ChainRequest { hook, info, chain, template: options, handle, estimator }
     }
 
     /// What the answer to a question about just this does not repeat.
@@ -340,15 +340,13 @@ fn get(args: &mut Args<'_>, session: &mut Session<'_>) -> Result<Step, Error> {
         return Err(Error::invalid(line));
     }
     let target = target(words.dev, session)?;
-    let garbage = args.peek();
+    let word_after_kind = args.peek();
     words.parse_kind(args)?;
     if words.handle.is_none() {
         return Err(Error::invalid("Must specify filter \"handle\""));
     }
-    if let Some(garbage) = garbage {
-        let line =
-            format!("Garbage instead of arguments \"{garbage} ...\". Try \"tc filter help\".");
-        return Err(Error::invalid(line));
+    if let Some(word) = word_after_kind {
+        return Err(garbage(word));
     }
     let mut request = words.request(&target, Protocol::default());
     let shown = words.shown(&target);
@@ -364,6 +362,13 @@ fn get(args: &mut Args<'_>, session: &mut Session<'_>) -> Result<Step, Error> {
     let mut show = Show { options, env: *env };
     out.document(|out| out.entry(|out| print(&message, &shown, &[], &mut show, out)));
     Ok(Step::Done)
+}
+
+/// `word` stands behind all that a question says.
+pub(super) fn garbage(word: &str) -> Error {
+    Error::invalid(format_args!(
+        "Garbage instead of arguments \"{word} ...\". Try \"tc filter help\"."
+    ))
 }
 
 /// What a listing is narrowed down to, and its entries therefore do not repeat.

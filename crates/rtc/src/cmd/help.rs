@@ -140,6 +140,9 @@ fn words_of_kind(object: &str, word: &str) -> Option<&'static [&'static str]> {
     }
 }
 
+/// What stands between two ematches.
+const JOINING: [&str; 2] = ["and", "or"];
+
 /// What may come next in an expression of ematches; `None` where no expression is.
 fn words_of_expression(words: &[&str]) -> Option<Vec<&'static str>> {
     let filter = |word: &&str| kinds::filter(word).filter(|kind| kind.expression_word().is_some());
@@ -148,7 +151,9 @@ fn words_of_expression(words: &[&str]) -> Option<Vec<&'static str>> {
     let words = words.get(at + 1..)?;
     let start = words.iter().rposition(|word| Some(*word) == kind.expression_word())?;
     let expression = words.get(start + 1..)?;
-    if expression.iter().any(|word| kind.words().contains(word)) {
+    // Words that join ematches go on with the expression, even where the kind has them too.
+    let mut others = expression.iter().filter(|word| !JOINING.contains(word));
+    if others.any(|word| kind.words().contains(word)) {
         return None;
     }
     let text = expression.join(" ").replace(['\'', '"'], " ");
@@ -160,7 +165,8 @@ fn words_of_expression(words: &[&str]) -> Option<Vec<&'static str>> {
         }
     }
     if open.is_none() && text.trim_end().ends_with(')') {
-        return Some([&["and", "or"], kind.words()].concat());
+        let others = kind.words().iter().filter(|word| !JOINING.contains(word));
+        return Some(JOINING.iter().chain(others).copied().collect());
     }
     Some(kinds::EMATCHES.iter().map(|kind| kind.name()).chain(["not"]).collect())
 }
@@ -195,6 +201,13 @@ mod tests {
         assert_eq!(next("basic match 'meta(priority eq 6)' and c"), ["canid", "cmp"]);
         assert_eq!(next("basic match 'meta(priority eq 6)' a"), ["and", "action"]);
         assert_eq!(next("basic match 'meta(priority eq 6)' action ma"), ["match"]);
+        assert_eq!(next("flow map key src match c"), ["canid", "cmp"]);
+        assert_eq!(next("flow map key src match 'meta(priority eq 6)' and c"), ["canid", "cmp"]);
+        assert_eq!(
+            next("flow map key src match 'meta(priority eq 6)' a"),
+            ["and", "addend", "action"]
+        );
+        assert_eq!(next("flow map key src and 5 b"), ["baseclass"]);
         assert_eq!(next("u32 match c"), ["classid"]);
     }
 }

@@ -46,12 +46,15 @@ impl Tree<'_, '_> {
         let mut left = level.len();
         for message in level.iter().filter_map(|at| self.messages.get(*at)) {
             left -= 1;
-            let kind = message.kind().unwrap_or_default();
+            let options = message.options();
+            let kind = options.as_ref().map_or("", |options| &options.kind);
             let id = show.options.class_names.show(message.header.handle);
             out.text(format_args!("{margin}+---({id}) {kind} "));
             // The next fields follow the id's width.
             let width = id.to_string().len();
-            class::print_options(message, &kind, show, out);
+            if let Some(options) = &options {
+                class::print_options(options, show, out);
+            }
             out.text(format_args!("\n"));
             margin.push_str(if left > 0 { "|    " } else { "     " });
             let below = match self.below.get(&message.header.handle) {

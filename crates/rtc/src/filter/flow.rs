@@ -5,7 +5,7 @@ use tc_proto::filter::flow::{
     TCA_FLOW_EMATCHES, TCA_FLOW_KEYS, TCA_FLOW_PERTURB, TCA_FLOW_POLICE,
 };
 use tc_proto::msg::{TcMessage, tca};
-use tc_proto::units::{Base, Handle, parse_loose_handle, parse_u32};
+use tc_proto::units::{Base, Handle, parse_u32};
 use tc_proto::wire::RawAttrs;
 use tc_proto::{DecodeError, Kind};
 
@@ -72,9 +72,13 @@ impl FilterKind for Flow {
         ]
     }
 
+    fn expression_word(&self) -> Option<&'static str> {
+        Some("match")
+    }
+
     fn parse(&self, handle: Option<&str>, args: &mut Args<'_>) -> Result<FilterWords, Error> {
         let handle = handle.map_or(Ok(0), |word| {
-            parse_loose_handle(word)
+            parse_u32(word, Base::Auto)
                 .map_err(|e| Error::refused("Illegal \"handle\"").hint(e.to_string()))
         })?;
         let mut words = Words::default();
@@ -143,6 +147,9 @@ impl FilterKind for Flow {
             out.newline();
             acts::print_police(police, show, out)?;
         }
+        if flow.actions.is_some() {
+            out.newline();
+        }
         acts::print(flow.actions.as_ref(), show, out);
         Ok(())
     }
@@ -188,7 +195,7 @@ impl Words {
         } else if abbreviates(word, "rshift") {
             wire.rshift = Some(number(args, "rshift")?);
         } else if abbreviates(word, "addend") {
-            wire.addend = Some(addend(args)?);
+            wire.addend = Some(addend(wire.keys.unwrap_or(0), args)?);
         } else if abbreviates(word, "divisor") {
             wire.divisor = Some(number(args, "divisor")?);
             args.mark(&[tca::OPTIONS, TCA_FLOW_DIVISOR]);
@@ -245,20 +252,36 @@ fn number(args: &mut Args<'_>, what: &str) -> Result<u32, Error> {
     })
 }
 
-/// A number or an IPv4 address, with or without `-`.
-fn addend(args: &mut Args<'_>) -> Result<u32, Error> {
+/// The keys (`src`, `dst`, `proto-src`) to which tc lets an address be added.
+const KEYS_OF_ADDRESSES: u32 = 0b1011;
+
+/// A number, or an address where one of the `keys` is one, with or without `-`.
+fn addend(keys: u32, args: &mut Args<'_>) -> Result<u32, Error> {
     let word = args.value()?;
     let (negative, rest) = match word.strip_prefix('-') {
         Some(rest) => (true, rest),
         None => (false, word),
     };
-    let number = parse_u32(rest, Base::Auto).ok();
-    let number = number.or_else(|| Some(inet::ipv4_address(rest)?.to_bits()));
-    let number = number.ok_or_else(|| {
-        let line = format!("Error: any valid address is expected rather than \"{rest}\".");
-        Error::usage(line).with_status(1).at(args.last())
-    })?;
+    let number = match parse_u32(rest, Base::Auto) {
+        Ok(number) => number,
+        Err(e) if keys & KEYS_OF_ADDRESSES == 0 || inet::is_any(rest) => {
+            return Err(Error::refused("Illegal \"addend\"").at(args.last()).hint(e.to_string()));
+        }
+        Err(_) => address(rest).ok_or_else(|| {
+            let line = format!("Error: any valid address is expected rather than \"{rest}\".");
+            Error::usage(line).with_status(1).at(args.last())
+        })?,
+    };
     Ok(if negative { number.wrapping_neg() } else { number })
+}
+
+/// An address as the kernel compares it: of IPv6, the last four bytes.
+fn address(word: &str) -> Option<u32> {
+    if word.contains(':') {
+        let [.., a, b, c, d] = inet::ipv6_prefix(word).filter(|_| !word.contains('/'))?.0.octets();
+        return Some(u32::from_be_bytes([a, b, c, d]));
+    }
+    Some(inet::ipv4_address(word)?.to_bits())
 }
 
 impl Pending for Words {

@@ -88,11 +88,14 @@ signed!(i8 i16 i32 i64);
 /// Appends a number in base 10 or 16.
 fn digits<const BASE: u64>(mut number: u64, buf: &mut Vec<u8>) {
     const MOST: usize = 20;
+    let text = |digit: u8| if digit < 10 { b'0' + digit } else { b'a' - 10 + digit };
+    if number < BASE {
+        return buf.push(text(number as u8));
+    }
     let mut digits = [0; MOST];
     let mut len = 0;
     for place in digits.iter_mut().rev() {
-        let digit = (number % BASE) as u8;
-        *place = if digit < 10 { b'0' + digit } else { b'a' - 10 + digit };
+        *place = text((number % BASE) as u8);
         len += 1;
         number /= BASE;
         if number == 0 {

@@ -121,8 +121,9 @@ fn parse_qdisc(args: &mut Args<'_>) -> Result<Wire, Error> {
                 b'0'..=b'3' => Some(u32::from(c - b'0')),
                 _ => None,
             });
-            init.debug =
-                digits.take(16).zip((0..).step_by(2)).fold(0, |sum, (d, at)| sum | d << at);
+            // Bits of an earlier value stay.
+            let bits = digits.take(16).zip((0..).step_by(2));
+            init.debug = bits.fold(init.debug, |sum, (d, at)| sum | d << at);
         } else if abbreviates(word, "direct_qlen") {
             let qlen = value(args, "direct_qlen", USAGE, |w| parse_u32(w, Base::Ten))?;
             wire.direct_qlen_pkts = Some(qlen);
@@ -223,13 +224,11 @@ fn parse_class(args: &mut Args<'_>) -> Result<Words, Error> {
         } else if abbreviates(word, "quantum") {
             words.quantum = value(args, "quantum", USAGE, |w| parse_u32(w, Base::Ten))?;
         } else if abbreviates(word, "burst") || matches!(word, "buffer" | "maxburst") {
-            let keyword = if abbreviates(word, "burst") { "burst" } else { word };
-            let (burst, cell) = value(args, keyword, USAGE, Size::parse_with_cell)?;
+            let (burst, cell) = value(args, word, USAGE, Size::parse_with_cell)?;
             words.burst = burst;
             words.burst_cell = cell.or(words.burst_cell);
         } else if abbreviates(word, "cburst") || matches!(word, "cbuffer" | "cmaxburst") {
-            let keyword = if abbreviates(word, "cburst") { "cburst" } else { word };
-            let (burst, cell) = value(args, keyword, USAGE, |w| {
+            let (burst, cell) = value(args, word, USAGE, |w| {
                 // Only the other burst may have more than 32 bits.
                 let (burst, cell) = Size::parse_with_cell(w)?;
                 let whole = w.split_once('/').map_or(w, |(size, _)| size);

@@ -18,4 +18,4 @@ pub mod prio;
 mod red;
 pub mod sfq;
 pub mod tbf;
-mod words;
+pub(crate) mod words;

@@ -131,8 +131,10 @@ fn parse(args: &mut Args<'_>) -> Result<Words, Error> {
         |args: &mut Args<'_>, keyword| value(args, keyword, "", |w| parse_u32(w, Base::Auto));
     while let Some(word) = args.word()? {
         any = true;
-        red.said |=
-            matches!(word, "min" | "max" | "avpkt" | "burst" | "probability" | "ecn" | "harddrop");
+        red.said |= matches!(
+            word,
+            "redflowlimit" | "min" | "max" | "avpkt" | "burst" | "probability" | "ecn" | "harddrop"
+        );
         match word {
             // tc, too, calls it by this name.
             "quantum" => parms.quantum_bytes = value(args, "limit", "", Size::parse_u32)?,
@@ -191,7 +193,10 @@ impl Red {
         let avpkt = or(self.avpkt, 1000);
         let default = (2 * u64::from(min) + u64::from(max)) / (3 * u64::from(avpkt));
         let burst = or(self.burst, u32::try_from(default).unwrap_or(u32::MAX));
-        if max < min || (max == min && max != 0) {
+        if max > self.limit {
+            return Err(Error::refused("\"max\" is larger than \"limit\""));
+        }
+        if max <= min {
             return Err(Error::refused("\"min\" is not smaller than \"max\""));
         }
         let no_weight = "SFQ: failed to calculate EWMA constant.";

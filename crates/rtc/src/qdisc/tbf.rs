@@ -10,7 +10,7 @@ use tc_proto::units::{
 };
 use tc_proto::{DecodeError, Kind};
 
-use super::words::RateArg;
+use super::words::{RateArg, shown_size};
 use crate::args::{Args, abbreviates};
 use crate::env::Env;
 use crate::error::Error;
@@ -112,6 +112,17 @@ fn value<T>(
         .map_err(|e| Error::refused(illegal(keyword, word)).at(args.last()).hint(e.to_string()))
 }
 
+/// The same for `SIZE/CELL`.
+fn sized<T>(
+    args: &mut Args<'_>,
+    keyword: &str,
+    read: impl FnOnce(&str) -> Result<T, UnitError>,
+) -> Result<T, Error> {
+    let word = args.value()?;
+    let line = || illegal(keyword, shown_size(word));
+    read(word).map_err(|e| Error::refused(line()).at(args.last()).hint(e.to_string()))
+}
+
 fn parse(args: &mut Args<'_>) -> Result<Words, Error> {
     let mut words = Words::default();
     let set = |rate: &Option<RateArg>| rate.as_ref().is_some_and(|rate| !rate.is_zero());
@@ -143,12 +154,11 @@ fn parse(args: &mut Args<'_>) -> Result<Words, Error> {
             words.latency = value(args, "latency", TimeUs::parse)?.0;
         } else if abbreviates(word, "burst") || matches!(word, "buffer" | "maxburst") {
             twice(words.burst != Size(0), "buffer/burst/maxburst")?;
-            let keyword = if abbreviates(word, "burst") { "burst" } else { word };
-            (words.burst, words.burst_cell) = value(args, keyword, Size::parse_with_cell)?;
+            (words.burst, words.burst_cell) = sized(args, word, Size::parse_with_cell)?;
             args.mark(&[tca::OPTIONS, TCA_TBF_BURST]);
         } else if matches!(word, "mtu" | "minburst") {
             twice(words.mtu != 0, "mtu/minburst")?;
-            (words.mtu, words.mtu_cell) = value(args, word, |w| {
+            (words.mtu, words.mtu_cell) = sized(args, word, |w| {
                 let (_, cell) = Size::parse_with_cell(w)?;
                 Size::parse_u32(w.split_once('/').map_or(w, |(size, _)| size)).map(|m| (m, cell))
             })?;

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use tc_proto::units::{Rate, SpeedShare, UnitError};
+use tc_proto::units::{Base, Rate, Size, SpeedShare, UnitError, parse_i32};
 
 use crate::args::Args;
 use crate::env::Env;
@@ -90,6 +90,19 @@ pub(super) fn value<T>(
 ) -> Result<T, Error> {
     let word = args.value()?;
     read(word).map_err(|e| illegal(args, keyword, usage, &e))
+}
+
+/// `SIZE/CELL` as tc shows it when it refuses it: it has cut the word at the slash, and joins it
+/// again for a cell that is no power of two.
+pub(crate) fn shown_size(word: &str) -> &str {
+    match word.split_once('/') {
+        Some((size, cell))
+            if Size::parse(size).is_err() || parse_i32(cell, Base::Auto).is_err() =>
+        {
+            size
+        }
+        _ => word,
+    }
 }
 
 /// The last word taken is none of the kind's.

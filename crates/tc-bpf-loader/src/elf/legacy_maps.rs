@@ -2,7 +2,9 @@
 //!
 //! Both begin with type, key size, value size, max entries and flags, all u32. An entry's size is the section's size
 //! over the number of maps in it: 16 bytes (no flags) to 36 (all of `bpf_elf_map`); what an entry lacks is zero, what
-//! it has more must be zero.
+//! it has more must be zero. A struct `____btf_map_NAME` beside a map tells the types of its keys and values.
+
+use std::collections::BTreeMap;
 
 use super::Elf;
 use crate::btf::{Btf, kind};
@@ -12,6 +14,8 @@ use crate::spec::{MapEntry, MapSymbol};
 
 /// Bytes of an entry with the four fields that every map needs.
 const MIN_ENTRY: u64 = 16;
+/// How the struct's name begins that tells the types of a map.
+const ANNOTATION: &str = "____btf_map_";
 
 /// Whether maps of the old kind are defined in a section of this name.
 pub(crate) fn is_section(name: &str) -> bool {
@@ -23,7 +27,7 @@ pub(crate) fn read(
     elf: &Elf,
     section: u32,
     symbols: &[MapSymbol<'_>],
-    kernel_layout: bool,
+    types: &Types<'_>,
     found: &mut Vec<MapEntry>,
 ) {
     let mut symbols = symbols.to_vec();
@@ -33,7 +37,8 @@ pub(crate) fn read(
     for MapSymbol { offset, name, .. } in symbols {
         let def = entry_size(bytes.len() as u64, count)
             .and_then(|size| entry(elf, bytes, offset, size).map(|words| (size, words)))
-            .and_then(|(size, words)| spec(name, size, &words, kernel_layout))
+            .and_then(|(size, words)| spec(name, size, &words, types.kernel_layout))
+            .map(|spec| types.annotate(spec))
             .map_err(|problem| {
                 let at = format!("map `{name}` in section `{}`", elf.section_name(section));
                 Fault::new(at, problem)
@@ -108,11 +113,44 @@ fn spec(name: &str, size: u64, words: &[u32; 9], kernel_layout: bool) -> Result<
     Ok(spec)
 }
 
-/// Whether BTF has a `struct bpf_map_def` with a member `inner_map_idx`.
-pub(crate) fn uses_kernel_layout(btf: &Btf) -> bool {
-    btf.iter().any(|ty| {
-        ty.kind == kind::STRUCT
-            && btf.str_at(ty.name_off) == "bpf_map_def"
-            && btf.members(&ty).any(|m| btf.str_at(m.name_off) == "inner_map_idx")
-    })
+/// What an object's types tell of such maps.
+#[derive(Debug, Default)]
+pub(crate) struct Types<'a> {
+    /// Whether there is a `struct bpf_map_def` with a member `inner_map_idx`.
+    kernel_layout: bool,
+    /// Type and size of keys and values by the map's name, from a `struct ____btf_map_NAME` with these two members.
+    annotations: BTreeMap<&'a str, [(u32, u32); 2]>,
+}
+
+impl<'a> Types<'a> {
+    pub(crate) fn of(btf: &'a Btf) -> Self {
+        let mut types = Types::default();
+        for ty in btf.iter().filter(|ty| ty.kind == kind::STRUCT) {
+            let name = btf.str_at(ty.name_off);
+            if name == "bpf_map_def" {
+                types.kernel_layout = types.kernel_layout
+                    || btf.members(&ty).any(|m| btf.str_at(m.name_off) == "inner_map_idx");
+            } else if let Some(map) = name.strip_prefix(ANNOTATION) {
+                let mut members = btf.members(&ty).filter_map(|m| {
+                    Some((btf.str_at(m.name_off), (m.type_id, btf.size_of(m.type_id)?)))
+                });
+                if let (Some(("key", key)), Some(("value", value)), None) =
+                    (members.next(), members.next(), members.next())
+                {
+                    types.annotations.insert(map, [key, value]);
+                }
+            }
+        }
+        types
+    }
+
+    /// Gives a map the types that are told of it, if they have the sizes that the map has.
+    fn annotate(&self, mut map: MapSpec) -> MapSpec {
+        if let Some([key, value]) = self.annotations.get(map.name.as_str()) {
+            if (key.1, value.1) == (map.key_size, map.value_size) {
+                (map.key_type_id, map.value_type_id) = (Some(key.0), Some(value.0));
+            }
+        }
+        map
+    }
 }

@@ -5,8 +5,8 @@ use std::os::fd::{AsFd as _, AsRawFd as _, BorrowedFd, OwnedFd, RawFd};
 use std::path::{Path, PathBuf};
 
 use super::error::{LoadError, MapRefused, PinRefused};
-use super::kernel_name;
 use super::places::{Made, Places};
+use super::{charged, kernel_name};
 use crate::data::{MMAPABLE, RDONLY_PROG};
 use crate::map::{MapOrigin, MapSpec, MapType, Pinning, Slot, SlotTarget};
 use crate::reloc::Linked;
@@ -247,7 +247,7 @@ impl<'a> Maker<'a> {
                 .map(|fd| (fd, ids.0, ids.1)),
             inner,
         };
-        let mut result = self.kernel.map_create(&request);
+        let mut result = charged(self.kernel, |kernel| kernel.map_create(&request));
         let first = match result {
             Ok(fd) => return Ok(fd),
             Err(errno) => errno,

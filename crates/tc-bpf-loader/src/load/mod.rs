@@ -485,12 +485,23 @@ fn attempt(
 ) -> Result<OwnedFd, Errno> {
     let mut result = Err(Errno::EAGAIN);
     for _ in 0..ATTEMPTS {
-        result = kernel.prog_load(request, log.as_deref_mut());
+        result = charged(kernel, |kernel| kernel.prog_load(request, log.as_deref_mut()));
         if !matches!(result, Err(Errno::EAGAIN)) {
             break;
         }
     }
     result
+}
+
+/// Asks again with more memory allowed to be locked, which old kernels count maps and programs as.
+fn charged(
+    kernel: &mut dyn Bpf,
+    mut ask: impl FnMut(&mut dyn Bpf) -> Result<OwnedFd, Errno>,
+) -> Result<OwnedFd, Errno> {
+    match ask(kernel) {
+        Err(Errno::EPERM) if kernel.raise_memory_limit() => ask(kernel),
+        result => result,
+    }
 }
 
 /// A name as the kernel takes it: 15 letters, digits, `_` or `.`.

@@ -118,6 +118,12 @@ impl Made {
                 self.0.push(Item::Mount(mount.clone()));
             }
         }
+        // Links first: once the directory is there, nobody looks for what is missing beside it.
+        for (target, path) in &places.links {
+            if kernel.make_link(target, path).is_ok() {
+                self.0.push(Item::Link(path.clone()));
+            }
+        }
         // From the mount point down.
         let mut missing: Vec<&Path> =
             directory.ancestors().take_while(|p| *p != mount.as_path()).collect();
@@ -126,11 +132,6 @@ impl Made {
         }
         for path in missing.into_iter().rev() {
             self.make_dir(path, kernel)?;
-        }
-        for (target, path) in &places.links {
-            if kernel.make_link(target, path).is_ok() {
-                self.0.push(Item::Link(path.clone()));
-            }
         }
         match kernel.is_bpf_fs(directory) {
             Ok(true) => Ok(()),

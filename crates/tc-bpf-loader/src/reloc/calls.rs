@@ -92,6 +92,7 @@ impl Linker<'_> {
             return Err(self.unsupported(section, offset, &what));
         }
         let insns = code.chunks_exact(Insn::SIZE).filter_map(|c| c.try_into().ok());
+        self.out.insns.reserve(code.len() / Insn::SIZE);
         self.out.insns.extend(insns.map(|c| Insn::decode(c, spec.elf.endian)));
         self.add_core(section, offset, function.size, start)?;
         self.add_debug_info(section, offset, function.size, start);

@@ -9,6 +9,7 @@ use std::os::fd::{AsFd as _, AsRawFd as _, BorrowedFd, FromRawFd as _, OwnedFd, 
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
+use super::eperm::Limits;
 use super::{Bpf, Errno, Log, MapCreate, ModuleBtf, ProgInfo, ProgLoad, last_errno};
 use crate::btf::ext::{FuncInfo, LineInfo};
 use crate::insn::{Endian, Insn};
@@ -26,9 +27,6 @@ const BPF_BTF_GET_NEXT_ID: libc::c_long = 23;
 /// Most modules whose types are read, and most bytes of one of them.
 const MAX_MODULES: usize = 1024;
 const MAX_MODULE_BTF: u32 = 64 << 20;
-
-/// `CAP_SYS_ADMIN`, `CAP_BPF`.
-const CAPABILITIES: u64 = 1 << 21 | 1 << 39;
 
 /// The running kernel. It has no state.
 #[derive(Clone, Copy, Debug, Default)]
@@ -470,26 +468,29 @@ impl Bpf for Kernel {
         u32::try_from(size).unwrap_or(4096)
     }
 
+    fn raise_memory_limit(&mut self) -> bool {
+        if !Limits::of_this_process().counts_locked_memory() {
+            return false;
+        }
+        let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+        // SAFETY: the structure is ours to be written.
+        if unsafe { libc::getrlimit(libc::RLIMIT_MEMLOCK, &raw mut limit) } != 0
+            || limit.rlim_cur == libc::RLIM_INFINITY
+        {
+            return false;
+        }
+        let none = libc::rlimit { rlim_cur: libc::RLIM_INFINITY, rlim_max: libc::RLIM_INFINITY };
+        let most = libc::rlimit { rlim_cur: limit.rlim_max, rlim_max: limit.rlim_max };
+        // SAFETY: the structures live until after the calls.
+        unsafe {
+            libc::setrlimit(libc::RLIMIT_MEMLOCK, &raw const none) == 0
+                || limit.rlim_cur < limit.rlim_max
+                    && libc::setrlimit(libc::RLIMIT_MEMLOCK, &raw const most) == 0
+        }
+    }
+
     fn explain_eperm(&mut self) -> Option<String> {
-        let status = fs::read_to_string("/proc/self/status").ok()?;
-        let effective = status.lines().find_map(|l| l.strip_prefix("CapEff:"))?;
-        let effective = u64::from_str_radix(effective.trim(), 16).ok()?;
-        if effective & CAPABILITIES != 0 {
-            return Some(
-                "the process has the capabilities; a seccomp filter, a security module, a user namespace or, before \
-                 Linux 5.11, the limit on locked memory (ulimit -l) may forbid it"
-                    .to_owned(),
-            );
-        }
-        let knob =
-            fs::read_to_string("/proc/sys/kernel/unprivileged_bpf_disabled").unwrap_or_default();
-        let mut text = "it needs CAP_BPF and CAP_NET_ADMIN, or root".to_owned();
-        if matches!(knob.trim(), "1" | "2") {
-            text.push_str(" (kernel.unprivileged_bpf_disabled is ");
-            text.push_str(knob.trim());
-            text.push(')');
-        }
-        Some(text)
+        Limits::of_this_process().explain()
     }
 }
 

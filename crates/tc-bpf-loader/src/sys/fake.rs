@@ -121,6 +121,9 @@ pub struct Fake {
     pub(super) world: super::fake_ops::World,
     files: BTreeMap<PathBuf, Vec<u8>>,
     modules: Vec<(String, Vec<u8>)>,
+    calls: usize,
+    failing: Option<(usize, Errno)>,
+    locked_memory: bool,
 }
 
 impl Fake {
@@ -168,6 +171,36 @@ impl Fake {
     /// Refuses the next attachment, or list of what is attached.
     pub fn refuse_attachment(&mut self, errno: Errno) {
         self.attachments.push_back(errno);
+    }
+
+    /// Refuses one request alone, whatever it is: the one before which `calls` others were made.
+    pub fn refuse_call(&mut self, calls: usize, errno: Errno) {
+        self.failing = Some((calls, errno));
+    }
+
+    /// How many requests were made so far, those that change nothing included.
+    pub fn calls(&self) -> usize {
+        self.calls
+    }
+
+    /// Plays a kernel before 5.11, which counts maps and programs as locked memory, with too low a limit.
+    pub fn limit_locked_memory(&mut self) {
+        self.locked_memory = true;
+    }
+
+    /// Counts a request, and refuses it if that was asked for.
+    pub(super) fn count(&mut self) -> Result<(), Errno> {
+        self.calls += 1;
+        match self.failing {
+            Some((at, errno)) if at + 1 == self.calls => Err(errno),
+            _ => Ok(()),
+        }
+    }
+
+    /// As [`count`](Self::count), for what takes locked memory.
+    fn charge(&mut self) -> Result<(), Errno> {
+        self.count()?;
+        if self.locked_memory { Err(Errno::EPERM) } else { Ok(()) }
     }
 
     /// What all descriptors are from now on.
@@ -266,7 +299,8 @@ impl LinkOps for Fake {
 
 impl Bpf for Fake {
     fn map_create(&mut self, map: &MapCreate<'_>) -> Result<OwnedFd, Errno> {
-        let fd = self.maps.pop_front().map_or_else(descriptor, Err);
+        let refusal = self.charge().err().or_else(|| self.maps.pop_front());
+        let fd = refusal.map_or_else(descriptor, Err);
         if let Some(fd) = number(&fd) {
             self.world.add(fd, map);
         }
@@ -285,7 +319,10 @@ impl Bpf for Fake {
 
     fn prog_load(&mut self, prog: &ProgLoad<'_>, log: Option<&mut Log>) -> Result<OwnedFd, Errno> {
         let (log_level, log_size) = log.as_ref().map_or((0, 0), |l| (l.level, l.size));
-        let fd = Self::answer(self.progs.pop_front(), log);
+        let fd = match self.charge() {
+            Ok(()) => Self::answer(self.progs.pop_front(), log),
+            Err(errno) => Err(errno),
+        };
         if let Some(fd) = number(&fd) {
             self.world.forget(fd);
         }
@@ -311,14 +348,18 @@ impl Bpf for Fake {
     }
 
     fn btf_load(&mut self, btf: &[u8], log: Option<&mut Log>) -> Result<OwnedFd, Errno> {
-        let fd = Self::answer(self.btfs.pop_front().flatten(), log);
+        let fd = match self.count() {
+            Ok(()) => Self::answer(self.btfs.pop_front().flatten(), log),
+            Err(errno) => Err(errno),
+        };
         self.requests.push(Request::BtfLoad { fd: number(&fd), bytes: btf.to_vec() });
         fd
     }
 
     fn obj_get(&mut self, path: &Path) -> Result<OwnedFd, Errno> {
         let pinned = self.world.pinned(path);
-        let fd = match (self.gets.pop_front(), pinned) {
+        let refusal = self.count().err().or_else(|| self.gets.pop_front());
+        let fd = match (refusal, pinned) {
             (Some(errno), _) => Err(errno),
             // Something of the described kind may be anywhere.
             (None, None) if self.kind.is_none() => Err(Errno::ENOENT),
@@ -332,6 +373,7 @@ impl Bpf for Fake {
     }
 
     fn fd_kind(&mut self, fd: BorrowedFd<'_>) -> Result<String, Errno> {
+        self.count()?;
         if self.world.is_map(fd.as_raw_fd()) {
             return Ok("bpf-map".to_owned());
         }
@@ -351,11 +393,13 @@ impl Bpf for Fake {
     }
 
     fn read_file(&mut self, path: &Path, max: u64) -> Result<Vec<u8>, Errno> {
+        self.count()?;
         let bytes = self.files.get(path).ok_or(Errno::ENOENT)?;
         if bytes.len() as u64 > max { Err(Errno::EFBIG) } else { Ok(bytes.clone()) }
     }
 
     fn module_btfs(&mut self) -> Result<Vec<ModuleBtf>, Errno> {
+        self.count()?;
         self.modules
             .iter()
             .map(|(name, bytes)| {
@@ -370,11 +414,16 @@ impl Bpf for Fake {
     }
 
     fn possible_cpus(&mut self) -> Result<u32, Errno> {
+        self.count()?;
         Ok(4)
     }
 
     fn page_size(&mut self) -> u32 {
         4096
+    }
+
+    fn raise_memory_limit(&mut self) -> bool {
+        std::mem::take(&mut self.locked_memory)
     }
 
     fn explain_eperm(&mut self) -> Option<String> {

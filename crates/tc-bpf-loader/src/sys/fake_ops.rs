@@ -141,10 +141,12 @@ impl Fake {
 
 impl MapOps for Fake {
     fn map_info(&mut self, map: BorrowedFd<'_>) -> Result<MapInfo, Errno> {
+        self.count()?;
         self.world.map(map).map(|m| m.info.clone())
     }
 
     fn map_by_id(&mut self, id: u32) -> Result<OwnedFd, Errno> {
+        self.count()?;
         let index = self.world.maps.iter().position(|m| m.info.id == id).ok_or(Errno::ENOENT)?;
         let fd = descriptor()?;
         self.world.opened(fd.as_raw_fd(), Some(Pinned::Map(index)));
@@ -158,6 +160,7 @@ impl MapOps for Fake {
         value: &mut [u8],
         _flags: u64,
     ) -> Result<(), Errno> {
+        self.count()?;
         let found = self.world.map(map)?.entries.get(key).ok_or(Errno::ENOENT)?;
         if found.len() != value.len() {
             return Err(Errno::EINVAL);
@@ -173,6 +176,7 @@ impl MapOps for Fake {
         value: &[u8],
         flags: u64,
     ) -> Result<(), Errno> {
+        self.count()?;
         if let Some(errno) = self.world.refuse_update.pop_front() {
             return Err(errno);
         }
@@ -197,6 +201,7 @@ impl MapOps for Fake {
     }
 
     fn map_delete(&mut self, map: BorrowedFd<'_>, key: &[u8]) -> Result<(), Errno> {
+        self.count()?;
         self.world.map(map)?.entries.remove(key).map(drop).ok_or(Errno::ENOENT)
     }
 
@@ -206,6 +211,7 @@ impl MapOps for Fake {
         key: Option<&[u8]>,
         next: &mut [u8],
     ) -> Result<(), Errno> {
+        self.count()?;
         let map = self.world.map(map)?;
         // A key that is gone starts over, as in the kernel's hash tables.
         let mut keys = map.entries.keys();
@@ -229,6 +235,7 @@ impl MapOps for Fake {
         _values: &mut [u8],
         _count: u32,
     ) -> Result<Batch, Errno> {
+        self.count()?;
         // As a kernel before 5.6.
         Err(Errno::EINVAL)
     }
@@ -254,16 +261,19 @@ impl MapOps for Fake {
     }
 
     fn map_freeze(&mut self, map: BorrowedFd<'_>) -> Result<(), Errno> {
+        self.count()?;
         self.world.map(map).map(|m| m.frozen = true)
     }
 
     fn prog_bind_map(&mut self, _prog: BorrowedFd<'_>, map: BorrowedFd<'_>) -> Result<(), Errno> {
+        self.count()?;
         self.world.map(map).map(drop)
     }
 }
 
 impl PinOps for Fake {
     fn obj_pin(&mut self, fd: BorrowedFd<'_>, path: &Path) -> Result<(), Errno> {
+        self.count()?;
         if let Some(errno) = self.world.refuse_pin.pop_front() {
             return Err(errno);
         }
@@ -280,11 +290,13 @@ impl PinOps for Fake {
     }
 
     fn unlink(&mut self, path: &Path) -> Result<(), Errno> {
+        self.count()?;
         let removed = self.world.pins.remove(path).is_some() || self.world.links.remove(path);
         if removed { Ok(()) } else { Err(Errno::ENOENT) }
     }
 
     fn is_bpf_fs(&mut self, path: &Path) -> Result<bool, Errno> {
+        self.count()?;
         let World { mounts, dirs, .. } = &self.world;
         let mounted = mounts.iter().any(|m| path.starts_with(m));
         let exists = dirs.contains(path) || mounts.iter().any(|m| m == path);
@@ -297,6 +309,7 @@ impl PinOps for Fake {
     }
 
     fn make_dir(&mut self, path: &Path) -> Result<(), Errno> {
+        self.count()?;
         if self.world.mounts.iter().any(|m| m == path) || !self.world.dirs.insert(path.to_owned()) {
             return Err(Errno::EEXIST);
         }
@@ -304,6 +317,7 @@ impl PinOps for Fake {
     }
 
     fn remove_dir(&mut self, path: &Path) -> Result<(), Errno> {
+        self.count()?;
         let used = |p: &PathBuf| p != path && p.starts_with(path);
         if self.world.pins.keys().any(used) || self.world.dirs.iter().any(used) {
             return Err(Errno(libc::ENOTEMPTY));
@@ -312,10 +326,12 @@ impl PinOps for Fake {
     }
 
     fn make_link(&mut self, _target: &Path, path: &Path) -> Result<(), Errno> {
+        self.count()?;
         if self.world.links.insert(path.to_owned()) { Ok(()) } else { Err(Errno::EEXIST) }
     }
 
     fn mount_bpf(&mut self, path: &Path) -> Result<(), Errno> {
+        self.count()?;
         if self.world.no_mount {
             return Err(Errno::EPERM);
         }
@@ -324,6 +340,7 @@ impl PinOps for Fake {
     }
 
     fn unmount(&mut self, path: &Path) -> Result<(), Errno> {
+        self.count()?;
         let at = self.world.mounts.iter().rposition(|m| m == path).ok_or(Errno::EINVAL)?;
         self.world.mounts.remove(at);
         Ok(())

@@ -4,6 +4,7 @@
 
 #[expect(unsafe_code, reason = "the bpf system call takes pointers in a structure")]
 mod bpf;
+mod eperm;
 mod fake;
 mod fake_ops;
 #[expect(unsafe_code, reason = "control messages are raw memory")]
@@ -79,6 +80,11 @@ pub trait Bpf: MapOps + PinOps + LinkOps {
 
     /// Bytes of a page of memory.
     fn page_size(&mut self) -> u32;
+
+    /// Lifts the limit on locked memory, as far as the caller may, if the kernel counts maps and programs as such: those
+    /// before Linux 5.11 do, and say `EPERM`. Returns whether it was lifted.
+    #[doc(alias = "RLIMIT_MEMLOCK")]
+    fn raise_memory_limit(&mut self) -> bool;
 
     /// Why the caller may not use bpf(2), in one phrase, if that can be found out.
     fn explain_eperm(&mut self) -> Option<String>;

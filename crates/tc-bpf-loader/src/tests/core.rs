@@ -79,6 +79,8 @@ const ANSWERS: &[(&str, i64, i64)] = &[
     ("union_there", 1, 1),
     ("size_of_type", 24, 24),
     ("size_of_larger_type", 48, 48),
+    ("size_of_no_type", 0, 0),
+    ("id_of_no_type", 0, 0),
     ("enumerator_there", 1, 1),
     ("enumerator_flavoured", 2, 2),
     ("enumerator_not_there", 0, 0),

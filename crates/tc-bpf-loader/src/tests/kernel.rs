@@ -53,6 +53,7 @@ fn programs_of_all_objects_load() {
             if pins
                 || name.starts_with("core_refused")
                 || name.starts_with("refused_hints")
+                || name.starts_with("long_log")
                 || lacks(program.name())
                 || (program.name() == "third" && (!name.contains("-g-") || name.contains("-gcc-")))
             {

@@ -92,6 +92,28 @@ fn each_reference_gets_its_own_map() {
     assert_eq!(btfs, [true, false, true]);
 }
 
+/// The struct `____btf_map_NAME` beside a map of the old kind.
+#[test]
+fn annotated_maps_have_types() {
+    let object = object(&host("annotated-g"));
+    let mut fake = Fake::new();
+    named(&object, "all").load(&options(), &mut fake).unwrap();
+    let Some(Ok(btf)) = &object.btf else { panic!("no types") };
+    let name = |id: u32| btf.str_at(btf.resolve(id).unwrap().name_off);
+    let types: Vec<_> = fake
+        .requests()
+        .iter()
+        .filter_map(|request| match request {
+            Request::MapCreate { name: map, btf, .. } => {
+                Some((map.as_str(), btf.map(|(_, key, value)| (name(key), name(value)))))
+            }
+            _ => None,
+        })
+        .collect();
+    let totals = ("unsigned int", "total");
+    assert_eq!(types, [("totals", Some(totals)), ("wrong", None), ("plain", None)]);
+}
+
 #[test]
 fn a_map_that_dislikes_its_types_is_created_without() {
     let object = object(&host("btf_maps-g"));

@@ -344,6 +344,57 @@ fn failures_leave_nothing_behind() {
     }
 }
 
+/// Whichever of all requests fails, in whatever way.
+#[test]
+fn no_failure_leaves_anything_behind() {
+    let mut failed = 0;
+    for (stem, program) in [
+        ("pins", "every"),
+        ("pins", "table"),
+        ("slots", "jump"),
+        ("elf_slots", "entry"),
+        ("elf_slots", "nested"),
+        ("slots", "nested"),
+        ("globals", "all"),
+    ] {
+        let object = &objects(stem)[0];
+        let mut fake = Fake::new();
+        load(object, program, &mut fake).unwrap();
+        let calls = fake.calls();
+        assert!(calls > 2, "{stem}: {calls}");
+        for at in 0..calls {
+            for errno in [Errno::EPERM, Errno::EINVAL, Errno::ENOMEM, Errno::ENOSYS, Errno::ENOENT]
+            {
+                let mut fake = Fake::new();
+                fake.refuse_call(at, errno);
+                match load(object, program, &mut fake) {
+                    // Some requests are not needed, and some are repeated in another form.
+                    Ok(loaded) => loaded.made.undo(&mut fake),
+                    Err(_) => failed += 1,
+                }
+                let left = (fake.pins(), fake.made());
+                assert!(
+                    left.0.is_empty() && left.1.is_empty(),
+                    "{stem}, request {at}, {errno}: {left:?}"
+                );
+            }
+        }
+    }
+    assert!(failed > 50, "only {failed} loads failed");
+}
+
+#[test]
+fn old_kernels_want_a_higher_limit_on_locked_memory() {
+    let object = &objects("pins")[0];
+    let mut fake = Fake::new();
+    fake.limit_locked_memory();
+    load(object, "every", &mut fake).unwrap();
+    assert_eq!(
+        fake.requests().iter().filter(|r| matches!(r, Request::MapCreate { fd: None, .. })).count(),
+        1
+    );
+}
+
 #[test]
 fn a_slot_that_cannot_be_filled_is_named() {
     let object = &objects("slots")[0];

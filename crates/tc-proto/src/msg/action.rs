@@ -317,34 +317,36 @@ impl<'a> ActionRequest<'a> {
         since_ms: Option<u32>,
     ) -> Result<Request<'a>, EncodeError> {
         let flags = flags::REQUEST | flags::DUMP;
-        Self::whole_kind(MessageType::GET_ACTION, flags, kind, |w| {
-            w.bytes(TCA_ROOT_FLAGS, &Bitfield32::set(if terse { 3 } else { 1 }).encode());
-            if let Some(ms) = since_ms {
-                w.u32(TCA_ROOT_TIME_DELTA, ms);
-            }
-        })
+        Self::whole_kind(MessageType::GET_ACTION, flags, kind, terse, since_ms)
     }
 
-    /// The message that deletes all actions of a kind that no filter uses.
-    pub fn flush(kind: &str) -> Result<Request<'a>, EncodeError> {
+    /// The message that deletes all actions of a kind that no filter uses. `terse` and `since_ms` are
+    /// sent as for a list.
+    pub fn flush(
+        kind: &str,
+        terse: bool,
+        since_ms: Option<u32>,
+    ) -> Result<Request<'a>, EncodeError> {
         let flags = flags::REQUEST | flags::ACK | flags::ROOT;
-        Self::whole_kind(MessageType::DEL_ACTION, flags, kind, |w| {
-            w.bytes(TCA_ROOT_FLAGS, &Bitfield32::set(1).encode());
-        })
+        Self::whole_kind(MessageType::DEL_ACTION, flags, kind, terse, since_ms)
     }
 
     fn whole_kind(
         message_type: MessageType,
         flags: u16,
         kind: &str,
-        rest: impl FnOnce(&mut AttrWriter<'_>),
+        terse: bool,
+        since_ms: Option<u32>,
     ) -> Result<Request<'a>, EncodeError> {
         Request::new(message_type, flags, |buf| {
             ActionHeader::default().encode(buf);
             let mut w = AttrWriter::new(buf);
             let action = ActionSpec::new(Options::bare(kind));
             ActionSpec::encode_list(&[action], TCA_ROOT_TAB, &mut w);
-            rest(&mut w);
+            w.bytes(TCA_ROOT_FLAGS, &Bitfield32::set(if terse { 3 } else { 1 }).encode());
+            if let Some(ms) = since_ms {
+                w.u32(TCA_ROOT_TIME_DELTA, ms);
+            }
             w.finish()
         })
     }

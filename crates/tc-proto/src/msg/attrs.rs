@@ -17,7 +17,8 @@ pub struct TcMessage<'a> {
     /// `struct tcmsg`.
     pub header: TcHeader,
     attrs: Attrs<'a>,
-    table: [Option<Attr<'a>>; tca::EXT_WARN_MSG as usize + 1],
+    /// Where in `attrs` the last attribute of each type begins, and one more; 0: there is none.
+    places: [u32; tca::EXT_WARN_MSG as usize + 1],
 }
 
 impl<'a> TcMessage<'a> {
@@ -29,13 +30,16 @@ impl<'a> TcMessage<'a> {
     /// Reads `body`, whose header was read before.
     pub(super) fn with_header(header: TcHeader, body: &'a [u8]) -> Self {
         let attrs = Attrs::new(body.get(TcHeader::LEN..).unwrap_or_default());
-        let mut table = [None; tca::EXT_WARN_MSG as usize + 1];
-        for attr in attrs {
-            if let Some(slot) = table.get_mut(usize::from(attr.ty())) {
-                *slot = Some(attr);
+        let mut places = [0; tca::EXT_WARN_MSG as usize + 1];
+        let mut rest = attrs;
+        let mut at = 0;
+        while let Some(attr) = rest.next() {
+            if let Some(place) = places.get_mut(usize::from(attr.ty())) {
+                *place = at as u32 + 1;
             }
+            at = attrs.rest().len() - rest.rest().len();
         }
-        Self { header, attrs, table }
+        Self { header, attrs, places }
     }
 
     /// All attributes, known or not, in the order of the message.
@@ -44,7 +48,8 @@ impl<'a> TcMessage<'a> {
     }
 
     fn get(&self, ty: u16) -> Option<Attr<'a>> {
-        self.table.get(usize::from(ty)).copied().flatten()
+        let at = self.places.get(usize::from(ty))?.checked_sub(1)?;
+        Attrs::new(self.attrs.rest().get(at as usize..)?).next()
     }
 
     fn u32(&self, ty: u16) -> Option<u32> {

@@ -187,12 +187,23 @@ pub struct ChainRequest<'a> {
     pub chain: Option<u32>,
     /// Kind and options of the template that every filter of the chain must fit.
     pub template: Option<Options<'a>>,
+    /// Handle that is sent with the template; the kernel does not look at it.
+    pub handle: u32,
+    /// Estimator that is sent with the template; the kernel does not look at it.
+    pub estimator: Option<Estimator>,
 }
 
 impl<'a> ChainRequest<'a> {
     /// A chain at `hook`, without a template.
     pub fn new(hook: Hook, chain: u32) -> Self {
-        Self { hook, info: Info::default(), chain: Some(chain), template: None }
+        Self {
+            hook,
+            info: Info::default(),
+            chain: Some(chain),
+            template: None,
+            handle: 0,
+            estimator: None,
+        }
     }
 
     /// The message that does `verb`.
@@ -208,11 +219,12 @@ impl<'a> ChainRequest<'a> {
 
     fn message(&self, message_type: MessageType, flags: u16) -> Result<Request<'a>, EncodeError> {
         Request::new(message_type, flags, |buf| {
-            self.hook.header(0, self.info).encode(buf);
+            self.hook.header(self.handle, self.info).encode(buf);
             let mut w = AttrWriter::new(buf);
             w.opt_u32(tca::CHAIN, self.chain)
                 .kind(self.template.as_ref())
-                .options(self.template.as_ref());
+                .options(self.template.as_ref())
+                .estimator(self.estimator);
             w.finish()
         })
     }

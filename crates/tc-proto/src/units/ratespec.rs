@@ -85,13 +85,14 @@ impl RateSpec {
 
     /// Reads the structure, which stands inside larger ones.
     pub fn read(r: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        let [cell_log, linklayer, o0, o1, a0, a1, m0, m1, r0, r1, r2, r3] = r.array()?;
         Ok(Self {
-            cell_log: r.u8()?,
-            linklayer: LinkLayer(r.u8()?),
-            overhead: r.u16()?,
-            cell_align: r.u16()? as i16,
-            mpu: r.u16()?,
-            rate: r.u32()?,
+            cell_log,
+            linklayer: LinkLayer(linklayer),
+            overhead: u16::from_ne_bytes([o0, o1]),
+            cell_align: i16::from_ne_bytes([a0, a1]),
+            mpu: u16::from_ne_bytes([m0, m1]),
+            rate: u32::from_ne_bytes([r0, r1, r2, r3]),
         })
     }
 }

@@ -83,7 +83,12 @@ impl<'a> Attr<'a> {
 
     /// The payload up to its first NUL, as text; bytes that are not UTF-8 are replaced.
     pub fn string(&self) -> std::borrow::Cow<'a, str> {
-        String::from_utf8_lossy(self.cstr_bytes())
+        let bytes = self.cstr_bytes();
+        // The usual case by the quicker check.
+        match std::str::from_utf8(bytes) {
+            Ok(text) => text.into(),
+            Err(_) => String::from_utf8_lossy(bytes),
+        }
     }
 
     fn read<T>(
@@ -155,24 +160,30 @@ impl<'a> Reader<'a> {
 
     /// The next `N` bytes.
     pub fn array<const N: usize>(&mut self) -> Result<[u8; N], DecodeError> {
-        let (array, rest) = self.rest.split_first_chunk::<N>().ok_or(DecodeError::Truncated {
-            what: self.what,
-            need: self.whole - self.rest.len() + N,
-            have: self.whole,
-        })?;
+        let Some((array, rest)) = self.rest.split_first_chunk::<N>() else {
+            return Err(self.truncated(N));
+        };
         self.rest = rest;
         Ok(*array)
     }
 
     /// The next `len` bytes.
     pub fn bytes(&mut self, len: usize) -> Result<&'a [u8], DecodeError> {
-        let (bytes, rest) = self.rest.split_at_checked(len).ok_or(DecodeError::Truncated {
+        let Some((bytes, rest)) = self.rest.split_at_checked(len) else {
+            return Err(self.truncated(len));
+        };
+        self.rest = rest;
+        Ok(bytes)
+    }
+
+    /// Fewer than `len` bytes are left. Apart, so that reading a field is no more than a comparison.
+    #[cold]
+    fn truncated(&self, len: usize) -> DecodeError {
+        DecodeError::Truncated {
             what: self.what,
             need: (self.whole - self.rest.len()).saturating_add(len),
             have: self.whole,
-        })?;
-        self.rest = rest;
-        Ok(bytes)
+        }
     }
 
     /// A `u8`.

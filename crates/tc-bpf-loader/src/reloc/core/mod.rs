@@ -317,6 +317,9 @@ impl<'a> Resolver<'a> {
         };
         if exists {
             outcome.value = Some(u64::from(found.is_some()));
+        } else if matches!(relo.kind, kind::TYPE_SIZE | kind::TYPE_ID_TARGET) {
+            // A type that is not there has no bytes and no number; programs ask for these to find out.
+            outcome.value = Some(found.map_or(0, |f| f.value));
         } else if let (kind::BYTE_OFFSET, Query::Field(path), Some(found)) =
             (relo.kind, &query, &found)
         {
