@@ -9,7 +9,9 @@ use std::process::Stdio;
 
 use serde_json::Value;
 
-use super::{End, cannot_reach, cargo, check, copy_of_tree, metadata, published, say, target, text, top};
+use super::{
+    End, cannot_reach, cargo, check, copy_of_tree, metadata, published, say, target, text, top,
+};
 
 pub(super) fn run() -> Result<End, String> {
     let known = metadata(&top(), &["--no-deps"])?;
