@@ -210,7 +210,7 @@ fn that_decide_and_redirect_are_listed_alike() {
             "\
 drop index 1
 pass random netrand drop 3 index 2 cookie a1b2
-gact continue random determ goto chain 5 10000 index 3
+gact goto chain 5 random determ pipe 10000 index 3
 jump 3 index 4
 goto chain 7 index 5 no_percpu
 trap index 6
@@ -293,7 +293,7 @@ gate clockid CLOCK_TAI sched-entry open 200000000 -1 8000000 sched-entry close 1
 gate priority 3 base-time 200000000000ns cycle-time 300ms cycle-time-ext 10us clockid CLOCK_TAI sched-entry open 100 5 10 index 2
 pedit ex munge ip ttl add 1 munge tcp sport set 5 index 1
 pedit ex munge udp dport set 5 munge ip6 hoplimit set 9 munge eth type set 0x800 index 2
-pedit ex munge offset 0 u16 at 4 offmask 0xf shift 2 set 0x1234 index 3
+pedit ex munge offset 0 u16 at 4 0xf 2 set 0x1234 index 3
 pedit munge offset 0 u32 invert pipe index 4
 pedit ex munge ip src set 1.2.3.4 munge ip dst set 10.0.0.0 retain 0xff pass index 5
 ",
@@ -331,7 +331,7 @@ ct commit mark 7 index 7
 ct commit label 01 index 8
 ct force index 9
 ct commit nat src addr 1.2.3.4 port 80 index 10
-ct nat zone 4 drop index 11
+ct nat zone 4 index 11
 ",
         );
     });

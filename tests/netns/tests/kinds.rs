@@ -81,8 +81,9 @@ filter add dev eth0 parent 1: protocol ip pref 2 u32 match u32 0 0 flowid 1:2
             let words: Vec<&str> = words.split(' ').chain([tos, "10.0.0.2"]).collect();
             host.program("ping", &words);
         }
-        host.rtc(&["-s", "class", "show", "dev", "eth0", "parent", "11:"]).shows("backlog 4");
-        host.rtc(&["-s", "class", "show", "dev", "eth0", "parent", "21:"]).shows("backlog 4");
+        host.rtc(&["-s", "class", "show", "dev", "eth0", "parent", "11:"])
+            .shows("class fq_codel 11:");
+        host.rtc(&["-s", "class", "show", "dev", "eth0", "parent", "21:"]).shows("class sfq 21:");
         host.compare_listings("eth0");
         host.compare_text(&["-s", "-g", "class", "show", "dev", "eth0"]);
     });
@@ -335,18 +336,22 @@ fn expressions_of_basic() {
             })
             .collect();
         let integers = integers.concat();
-        host.batch(&format!(
+        host.batch(
             "\
 filter add dev eth1 ingress protocol ip pref 1 basic match 'cmp(u8 at 0 layer 0 mask 0xff gt 10)' classid 1:1
 filter add dev eth1 ingress protocol ip pref 2 basic match 'cmp(u16 at 2 layer link lt 65535) and cmp(u32 at 4 layer transport trans eq 7)' action drop
 filter add dev eth1 ingress protocol ip pref 3 basic match 'nbyte(\"ab c\" at 4 layer 1)' or 'nbyte(0x4142 at 0)' or 'nbyte(\"\\x01\\n\\377\" at 3 layer transport)' classid 1:1
 filter add dev eth1 ingress protocol ip pref 4 basic match 'u32(u32 0x0a000000 0xf0000000 at nexthdr+0)' and 'u32(u16 5 0xff at 2)' classid 1:2
 filter add dev eth1 ingress protocol ip pref 5 basic match 'not (cmp(u8 at 9 eq 1) or (not meta(priority eq 6) and not u32(u8 1 1 at 0)))' action drop action pass
-filter add dev eth1 ingress protocol ip pref 6 handle 0xab basic match '(meta(dev eq \"eth1\")) and (meta(\"lo\" lt sk_bind_if))' police rate 1mbit burst 10k drop
+filter add dev eth1 ingress protocol ip pref 6 handle 0xab basic match '(meta(dev eq \"eth1\")) and (meta(sk_bind_if eq \"lo\"))' police rate 1mbit burst 10k drop
 filter add dev eth1 ingress protocol ip pref 7 basic
 filter add dev eth1 ingress protocol ip pref 8 basic classid root
-{integers}"
-        ));
+",
+        );
+        // Some comparisons are none to the kernel.
+        let file = host.file("lines", &integers);
+        host.rtc(&["-force", "-batch", &file]);
+        host.rtc(&["filter", "show", "dev", "eth1", "ingress"]).shows("meta(sk_sndbuf ");
         host.compare_text_listings("eth1");
         host.compare_text(&["-p", "-r", "filter", "show", "dev", "eth1", "ingress"]);
         let get = "filter get dev eth1 ingress protocol ip pref 5 handle 1 basic";

@@ -130,9 +130,9 @@ fn htb_classes_share_three_to_one() {
         ns.need_qdisc("htb");
         pair(ns);
         rtc(ns, "qdisc add dev eth0 root handle 1: htb");
-        rtc(ns, "class add dev eth0 parent 1: classid 1:1 htb rate 4mbit burst 4k cburst 4k");
-        for (class, port, rate) in [(10, 5010, 3), (20, 5020, 1)] {
-            let words = format!("htb rate {rate}mbit ceil 4mbit burst 4k cburst 4k");
+        rtc(ns, "class add dev eth0 parent 1: classid 1:1 htb rate 1mbit burst 4k cburst 4k");
+        for (class, port, rate) in [(10, 5010, 750), (20, 5020, 250)] {
+            let words = format!("htb rate {rate}kbit ceil 1mbit burst 4k cburst 4k");
             rtc(ns, &format!("class add dev eth0 parent 1:1 classid 1:{class} {words}"));
             let words = format!("u32 match ip dport {port} 0xffff flowid 1:{class}");
             rtc(ns, &format!("filter add dev eth0 parent 1: protocol ip pref 1 {words}"));
@@ -143,7 +143,7 @@ fn htb_classes_share_three_to_one() {
             let shown = ns.rtc(&["-s", "class", "show", "dev", "eth0", "classid", class]);
             one_after(shown.ok(), "Sent ")
         };
-        // Both always have more to send than they may.
+        // Both always have more to send than they may, on slow machines, too.
         let mut rounds = 0;
         let (many, few) = loop {
             for _ in 0..500 {
@@ -153,11 +153,11 @@ fn htb_classes_share_three_to_one() {
             }
             let both = (sent("1:10"), sent("1:20"));
             rounds += 1;
-            if both.0 + both.1 > 400_000 || rounds == 400 {
+            if both.0 + both.1 > 150_000 || rounds == 2000 {
                 break both;
             }
         };
-        assert!(many + few > 400_000, "only {many} and {few} bytes went out");
+        assert!(many + few > 150_000, "only {many} and {few} bytes went out");
         let share = many as f64 / few as f64;
         assert!((2.2..4.0).contains(&share), "{many} : {few} is {share}");
     });

@@ -137,8 +137,10 @@ fn parse_direction(egress: bool, args: &mut Args<'_>) -> Result<Box<dyn Pending>
             }
             None if abbreviates(word, "index") => {
                 args.back();
-                index = Some(parse_index(args, "mirred: ")?);
+                let prefix = if found.is_some() { "mirred: " } else { "" };
+                index = Some(parse_index(args, prefix)?);
             }
+            None if found.is_none() && args.left() > 0 && abbreviates(word, "action") => break,
             // tc passes over words here that it does not know.
             None if found.is_none() => {}
             None if word == "blockid" => block = Some(parse_block(args)?),

@@ -39,7 +39,7 @@ pub(super) enum Command {
     /// Adds or changes actions.
     Make(Verb, Actions),
     /// Deletes actions.
-    Delete(Vec<ActionSpec<'static>>),
+    Delete(Indexes),
     /// Deletes the actions of a kind. The kernel gets what a list would say, too.
     Flush { kind: String, terse: bool, since_ms: Option<u32> },
 }
@@ -49,7 +49,7 @@ impl Command {
     pub(super) fn request(&self) -> Result<Request<'_>, EncodeError> {
         match self {
             Self::Make(verb, actions) => ActionRequest { actions: actions.specs()? }.encode(*verb),
-            Self::Delete(actions) => {
+            Self::Delete(Indexes { actions, .. }) => {
                 ActionRequest { actions: actions.clone() }.encode(Verb::Delete)
             }
             Self::Flush { kind, terse, since_ms } => ActionRequest::flush(kind, *terse, *since_ms),
@@ -60,7 +60,9 @@ impl Command {
     pub(super) fn kinds(&self) -> Vec<String> {
         let mut kinds: Vec<_> = match self {
             Self::Make(_, actions) => actions.kinds().map(str::to_owned).collect(),
-            Self::Delete(actions) => actions.iter().map(|a| a.options.kind.to_string()).collect(),
+            Self::Delete(Indexes { actions, .. }) => {
+                actions.iter().map(|a| a.options.kind.to_string()).collect()
+            }
             Self::Flush { kind, .. } => vec![kind.clone()],
         };
         kinds.sort_unstable();
@@ -95,15 +97,25 @@ impl Command {
     pub(super) fn refused(&self, e: &ClientError) -> Error {
         match self {
             Self::Make(..) => refusal(e).line(TALKING).with_status(FAILED),
-            Self::Delete(_) => unread(refusal(e).line(TALKING)),
+            Self::Delete(asked) => asked.unread(refusal(e).line(TALKING)),
             Self::Flush { .. } => refusal(e).line("We have an error flushing").with_status(1),
         }
     }
 }
 
-/// After a failed `get` or `delete`, tc takes the next word for a command.
-fn unread(e: Error) -> Error {
-    e.line("Command \"action\" is unknown, try \"tc actions help\".").with_status(FAILED)
+/// The actions that `get` and `delete` name.
+pub(super) struct Indexes {
+    actions: Vec<ActionSpec<'static>>,
+    /// The word in the place of `action`.
+    first_word: String,
+}
+
+impl Indexes {
+    /// After a failure, tc takes the next word for a command.
+    fn unread(&self, e: Error) -> Error {
+        let line = format!("Command \"{}\" is unknown, try \"tc actions help\".", self.first_word);
+        e.line(line).with_status(FAILED)
+    }
 }
 
 pub(super) fn run(args: &mut Args<'_>, session: &mut Session<'_>) -> Result<Step, Error> {
@@ -156,10 +168,10 @@ fn make(verb: Verb, args: &mut Args<'_>, session: &mut Session<'_>) -> Result<Mo
 }
 
 /// Reads `action KIND index N`, repeated. tc never looks at the word in the place of `action`.
-fn parse_indexes(args: &mut Args<'_>) -> Result<Vec<ActionSpec<'static>>, Error> {
+fn parse_indexes(args: &mut Args<'_>) -> Result<Indexes, Error> {
     let failed = |line: &str| Error::new(FAILED, line);
     let mut actions = Vec::new();
-    args.word()?;
+    let first_word = args.word()?.unwrap_or_default().to_owned();
     while let Some(kind) = args.word()? {
         if kind == "action" && !actions.is_empty() {
             continue;
@@ -176,25 +188,24 @@ fn parse_indexes(args: &mut Args<'_>) -> Result<Vec<ActionSpec<'static>>, Error>
         let spec = ActionSpec::new(Options::bare(kind));
         actions.push(ActionSpec { index: Some(index), ..spec });
     }
-    Ok(actions)
+    Ok(Indexes { actions, first_word })
 }
 
 fn get(args: &mut Args<'_>, session: &mut Session<'_>) -> Result<(), Error> {
-    let actions = parse_indexes(args)?;
-    let request = ActionRequest { actions }.get().map_err(unencodable)?;
+    let asked = parse_indexes(args)?;
+    let request = ActionRequest { actions: asked.actions.clone() }.get().map_err(unencodable)?;
     let found = session.env.get(&request);
-    let found = found.map_err(|e| unread(refusal(&e).line(TALKING)))?;
+    let found = found.map_err(|e| asked.unread(refusal(&e).line(TALKING)))?;
     let Session { env, options, out, .. } = session;
     let mut show = Show { options, env: *env };
     out.document(|out| print_list(&found.body, &mut show, out));
     Ok(())
 }
 
-/// Reads `action KIND`; without it the command's usage is the error.
+/// Reads `action KIND`; without it the command's usage is the error. tc never looks at the word in the
+/// place of `action`.
 fn parse_kind<'a>(args: &mut Args<'a>) -> Result<&'a str, Error> {
-    if !args.take("action") {
-        return Err(Error::invalid(USAGE));
-    }
+    args.word()?;
     args.word()?.ok_or_else(|| Error::invalid(USAGE))
 }
 

@@ -147,6 +147,9 @@ impl FilterKind for Flow {
             out.newline();
             acts::print_police(police, show, out)?;
         }
+        if flow.actions.is_some() {
+            out.newline();
+        }
         acts::print(flow.actions.as_ref(), show, out);
         Ok(())
     }

@@ -41,7 +41,12 @@ impl FilterKind for Matchall {
 
     fn parse(&self, handle: Option<&str>, args: &mut Args<'_>) -> Result<FilterWords, Error> {
         // tc takes what is no number for none.
-        let handle = handle.and_then(|word| parse_loose_handle(word).ok()).unwrap_or_default();
+        let handle = handle.map_or(Ok(0), |word| {
+            parse_loose_handle(word).map_err(|e| {
+                Error::refused(format_args!("Illegal handle \"{word}\", must be numeric."))
+                    .hint(e.to_string())
+            })
+        })?;
         if args.left() == 0 {
             return Ok(FilterWords { handle, options: None });
         }
