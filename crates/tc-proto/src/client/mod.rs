@@ -77,7 +77,7 @@ mod transport;
 mod window;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use dump::{Dump, DumpMessages};
 pub use ensure::Ensured;
