@@ -298,6 +298,19 @@ fn a_missing_qdisc_is_named_with_the_command() {
         let nowhere = format!("filter add dev eth0 bpf da obj {file}");
         let said = ns.rtc(&words(&nowhere));
         said.fails(2, "hint: without ingress, egress or parent a filter goes to the root qdisc, which here takes none");
+        // Where the root qdisc takes filters, the program may drop what nobody meant it to.
+        ns.need_qdisc("htb");
+        ns.rtc(&words("qdisc add dev eth0 root handle 1: htb")).ok();
+        let said = ns.rtc(&words(&nowhere));
+        assert_eq!(said.status, 0, "{said}");
+        assert_eq!(
+            said.stderr,
+            "  warning: without ingress, egress or parent the filter is at the root qdisc, where it decides about what \
+             eth0 sends\n"
+        );
+        // Who names the place, or only has packets classified, knows.
+        silent(&ns.rtc(&words(&nowhere.replace("dev eth0", "dev eth0 parent 1:"))));
+        silent(&ns.rtc(&words(&nowhere.replace("bpf da", "bpf classid 1:1"))));
         // What the hint says helps.
         ns.rtc(&["qdisc", "add", "dev", "eth0", "clsact"]).ok();
         silent(&add(ns, &file, ""));
