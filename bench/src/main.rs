@@ -1,10 +1,13 @@
-//! What the libraries cost: encoding and decoding of a filter with an action, and requests and lists
-//! over a socket, beside the crates of rust-netlink where they can do the same.
+//! What the libraries cost: encoding and decoding of a filter with an action; one thing done from the
+//! opening of a socket on, also beside many devices; lists and batches, blocking and async. Beside the
+//! crates of rust-netlink where they can do the same.
 //!
 //! `cargo xtask bench api` runs it in a namespace of its own and prints a table. Allocations are
 //! counted and repeat from run to run; times are the shortest of several.
 
+mod batch;
 mod codec;
+mod oneshot;
 mod socket;
 
 use std::alloc::System;
@@ -50,6 +53,23 @@ fn cost<T>(runs: usize, count: u32, mut work: impl FnMut() -> T) -> Cost {
     }
 }
 
+/// The same for work that may fail, which ends the benchmark.
+fn cost_of<T>(
+    runs: usize,
+    count: u32,
+    mut work: impl FnMut() -> Result<T, Box<dyn Error>>,
+) -> Result<Cost, Box<dyn Error>> {
+    let mut failed = None;
+    let cost = cost(runs, count, || match work() {
+        Ok(done) => Some(done),
+        Err(e) => {
+            failed.get_or_insert(e);
+            None
+        }
+    });
+    failed.map_or(Ok(cost), Err)
+}
+
 /// A row of the table: ours beside theirs.
 struct Row {
     work: String,
@@ -59,7 +79,11 @@ struct Row {
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mut rows = codec::rows()?;
+    rows.extend(oneshot::rows("")?);
     rows.extend(socket::rows()?);
+    rows.extend(batch::rows()?);
+    oneshot::crowd()?;
+    rows.extend(oneshot::rows(", beside 1,000 other devices")?);
     let mut out = std::io::stdout();
     writeln!(out, "| work | measure | tc-proto | rust-netlink | theirs / ours |")?;
     writeln!(out, "|---|---|--:|--:|--:|")?;

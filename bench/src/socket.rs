@@ -46,8 +46,10 @@ pub(crate) fn rows() -> Result<Vec<Row>, Box<dyn Error>> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
     let guard = runtime.enter();
     let (connection, theirs, _) = rtnetlink::new_connection()?;
+    let (our_connection, tc) = tc_proto::rtnetlink::new_connection()?;
     drop(guard);
     runtime.spawn(connection);
+    runtime.spawn(our_connection);
     let their_qdiscs = || {
         runtime.block_on(async {
             let list = theirs.qdisc().get().execute();
@@ -100,5 +102,12 @@ pub(crate) fn rows() -> Result<Vec<Row>, Box<dyn Error>> {
         ours: per(n, cost(RUNS, 3, || read_typed(&mut client, lo))),
         theirs: Some(per(n, listed)),
     });
+    let list_async = || runtime.block_on(tc.list(&ClassList::on(lo)));
+    rows.push(Row {
+        work: "a class of a list of 10,000, async, typed and watched".to_owned(),
+        ours: per(n, cost(RUNS, 3, list_async)),
+        theirs: Some(per(n, listed)),
+    });
+    client.delete(&QdiscRequest::root(lo))?;
     Ok(rows)
 }

@@ -113,6 +113,11 @@ pub trait Resolved {
         String::new()
     }
 
+    /// Whether what it finds decides about the packet, which may be dropped then, rather than about its class.
+    fn decides(&self) -> bool {
+        false
+    }
+
     /// What is wrong with it, if that is known, should the kernel call it invalid without saying more.
     fn suspicion(&self) -> Option<String> {
         None

@@ -124,6 +124,7 @@ mod sha1;
 mod slots;
 pub mod socket;
 mod spec;
+mod struct_ops;
 pub mod sys;
 pub mod tcx;
 

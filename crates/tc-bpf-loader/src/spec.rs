@@ -13,6 +13,7 @@ use crate::elf::functions::{self, Function};
 use crate::elf::{self, Elf, Place, SymbolKind, btf_maps, legacy_maps};
 use crate::error::{Fault, Listing, ObjectError};
 use crate::map::MapSpec;
+use crate::struct_ops::{self, Operation};
 use crate::{data, slots};
 
 /// Most maps of one object; the kernel allows a program 64.
@@ -26,6 +27,8 @@ pub struct ObjectSpec {
     pub(crate) file: String,
     pub(crate) elf: Elf,
     pub(crate) functions: Vec<Function>,
+    /// What programs are for that implement operations of a table, by the program's index.
+    pub(crate) operations: BTreeMap<usize, Operation>,
     pub(crate) maps: Vec<MapEntry>,
     /// Type information, or why it is unusable.
     pub(crate) btf: Option<Result<Btf, Fault>>,
@@ -107,7 +110,12 @@ impl ObjectSpec {
         let mut maps = maps(&elf, btf.as_ref()).map_err(|fault| fault.in_file(name))?;
         data::add_sections(&elf, btf.as_ref(), &mut maps);
         slots::find(&elf, &functions, &mut maps);
+        let operations = match &btf {
+            Some(Ok(btf)) => struct_ops::find(&elf, &functions, btf),
+            _ => BTreeMap::new(),
+        };
         Ok(ObjectSpec {
+            operations,
             file: name.to_owned(),
             functions,
             maps,

@@ -6,13 +6,13 @@
 
 use std::error::Error;
 
-use futures_util::TryStreamExt;
-use tc_proto::Handle;
+use futures_util::{FutureExt, TryStreamExt};
 use tc_proto::client;
 use tc_proto::msg::{AnyReply, Change, ClassList, ClassRequest, QdiscRequest};
 use tc_proto::qdisc::{FqCodel, Htb, HtbClass, HtbInit};
 use tc_proto::rtnetlink::{TcHandle, changes, new_connection};
 use tc_proto::units::Rate;
+use tc_proto::{Handle, Options};
 
 /// What a device shall look like.
 #[derive(Clone, Debug)]
@@ -21,6 +21,8 @@ pub struct Wanted {
     pub ifindex: i32,
     /// Minor number and rate of each class; the first takes what belongs nowhere.
     pub classes: Vec<(u16, Rate)>,
+    /// The qdisc inside of each class, such as fq_codel.
+    pub inner: Options<'static>,
 }
 
 /// Brings the device there; gives the number of changes that it took.
@@ -59,7 +61,9 @@ pub async fn reconcile(tc: &TcHandle, wanted: &Wanted) -> Result<usize, client::
         });
         changes += usize::from(ensured.await?.changed);
         let leaf = QdiscRequest::at(ifindex, id).handle(Handle::new(*minor, 0));
-        let ensured = tc.ensure(&leaf.with(&FqCodel::default())?, |_| true).await?;
+        let ensured = tc
+            .ensure(&QdiscRequest { options: Some(wanted.inner.clone()), ..leaf }, |_| true)
+            .await?;
         changes += usize::from(ensured.changed);
     }
     Ok(changes)
@@ -78,6 +82,11 @@ pub fn concerns(change: &Change, ifindex: i32) -> bool {
     }
 }
 
+/// Whether an error is what comes of others who change something at the same time, or may be.
+fn may_be_others(error: &client::Error) -> bool {
+    error.is_not_found() || error.is_exists() || matches!(error, client::Error::Changing)
+}
+
 /// Keeps it so, telling how many changes it took each time that it took some.
 pub async fn keep(
     tc: &TcHandle,
@@ -87,14 +96,30 @@ pub async fn keep(
     // Subscribed before looking, so that nothing is missed in between.
     let mut heard = changes()?;
     loop {
-        match reconcile(tc, wanted).await? {
-            0 => {}
-            changes => tell(changes),
-        }
+        let failed = match reconcile(tc, wanted).await {
+            Ok(0) => None,
+            Ok(changes) => {
+                tell(changes);
+                None
+            }
+            Err(e) if may_be_others(&e) => {
+                // The runtime notices what has been received.
+                tokio::task::yield_now().await;
+                Some(e)
+            }
+            Err(e) => return Err(e),
+        };
         // What it did itself is heard as well, and needs nothing any more when it is looked at.
-        while let Some(change) = heard.try_next().await? {
-            if concerns(&change, wanted.ifindex) {
-                break;
+        loop {
+            let next = match &failed {
+                None => heard.try_next().await?,
+                // Others who were in the way have been heard by now.
+                Some(_) => heard.try_next().now_or_never().transpose()?.flatten(),
+            };
+            match next {
+                Some(change) if concerns(&change, wanted.ifindex) => break,
+                Some(_) => {}
+                None => return failed.map_or(Ok(()), Err),
             }
         }
     }
@@ -104,7 +129,8 @@ async fn run(args: &[String]) -> Result<(), Box<dyn Error>> {
     let [dev, classes @ ..] = args else { return Err("usage: reconcile DEV CLASS=RATE...".into()) };
     let (connection, tc) = new_connection()?;
     tokio::spawn(connection);
-    let mut wanted = Wanted { ifindex: tc.link_index(dev).await?, classes: Vec::new() };
+    let inner = Options::of(&FqCodel::default())?;
+    let mut wanted = Wanted { ifindex: tc.link_index(dev).await?, classes: Vec::new(), inner };
     for class in classes {
         let (minor, rate) = class.split_once('=').ok_or("a class is CLASS=RATE")?;
         wanted.classes.push((u16::from_str_radix(minor, 16)?, Rate::parse(rate)?));

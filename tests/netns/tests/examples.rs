@@ -2,12 +2,16 @@
 #![expect(clippy::expect_used, clippy::panic, reason = "tests fail by panicking")]
 
 use std::path::Path;
+use std::sync::mpsc::{self, Receiver};
 use std::time::Duration;
 
 use futures_util::TryStreamExt;
+use futures_util::future::{AbortHandle, Abortable};
 use netns_tests::{Ns, isolated, object, skip_for_kernel};
+use tc_proto::Options;
 use tc_proto::client::{Client, Error, Monitor, Netns};
-use tc_proto::msg::{AnyReply, Change, FilterList, Hook};
+use tc_proto::msg::{AnyReply, Change, FilterList, Hook, QdiscRequest};
+use tc_proto::qdisc::{FqCodel, Pfifo};
 use tc_proto::rtnetlink::{changes, new_connection};
 use tc_proto::units::Rate;
 
@@ -169,11 +173,28 @@ fn watching() {
     });
 }
 
+/// fq_codel, or what this kernel has instead.
+fn inner() -> Options<'static> {
+    let fq_codel = Options::of(&FqCodel::default()).expect("it fits");
+    let mut client = Client::open().expect("a socket");
+    let lo = client.link_index("lo").expect("every namespace has it");
+    let root = QdiscRequest { options: Some(fq_codel.clone()), ..QdiscRequest::root(lo) };
+    match client.add(&root) {
+        Err(e) if e.is_unsupported() || e.is_not_found() => {
+            Options::of(&Pfifo::default()).expect("it fits")
+        }
+        tried => {
+            tried.expect("the root is free");
+            client.delete(&root).expect("it was just made");
+            fq_codel
+        }
+    }
+}
+
 #[test]
 fn reconciling() {
     isolated(|ns| {
         ns.need_qdisc("htb");
-        ns.need_qdisc("fq_codel");
         ns.link("eth0");
         let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build();
         runtime.expect("a runtime").block_on(async {
@@ -181,7 +202,7 @@ fn reconciling() {
             tokio::spawn(connection);
             let ifindex = tc.link_index("eth0").await.expect("the device");
             let classes = vec![(0x10, Rate(625_000)), (0x20, Rate(125_000))];
-            let wanted = reconcile::Wanted { ifindex, classes };
+            let wanted = reconcile::Wanted { ifindex, classes, inner: inner() };
             let reconcile = || async { reconcile::reconcile(&tc, &wanted).await.expect("it can") };
 
             assert_eq!(reconcile().await, 5, "a root, two classes, two qdiscs in them");
@@ -206,5 +227,87 @@ fn reconciling() {
             assert_eq!(reconcile().await, 6, "and the one in its place goes");
             assert_eq!(reconcile().await, 0);
         });
+    });
+}
+
+/// The reconciler's endless mode, on a thread of its own that nobody waits for: dropped, it is told to
+/// stop, and it ends with the test's process at the latest.
+struct Keeper {
+    /// How many changes it took, each time that it took some; or why it ended.
+    told: Receiver<Result<usize, String>>,
+    stop: AbortHandle,
+}
+
+impl Keeper {
+    fn start(classes: Vec<(u16, Rate)>) -> Self {
+        let (tell, told) = mpsc::channel();
+        let (stop, stopped) = AbortHandle::new_pair();
+        std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build();
+            let ended = runtime.expect("a runtime").block_on(async {
+                let (connection, tc) = new_connection().expect("a connection");
+                tokio::spawn(connection);
+                let ifindex = tc.link_index("eth0").await.expect("the device");
+                let wanted = reconcile::Wanted { ifindex, classes, inner: inner() };
+                let kept = reconcile::keep(&tc, &wanted, |changes| drop(tell.send(Ok(changes))));
+                match Abortable::new(kept, stopped).await {
+                    Ok(ended) => format!("{ended:?}"),
+                    Err(_) => "stopped".to_owned(),
+                }
+            });
+            let _ = tell.send(Err(ended));
+        });
+        Self { told, stop }
+    }
+
+    /// What it tells next, in the end how it ended; fails when it tells nothing for a very long time.
+    #[track_caller]
+    fn next(&self) -> Result<usize, String> {
+        self.told.recv_timeout(Duration::from_secs(60)).expect("it puts that right, or ends")
+    }
+
+    /// Waits until it took `count` changes, together.
+    #[track_caller]
+    fn takes(&self, count: usize) {
+        let mut taken = 0;
+        while taken < count {
+            taken += self.next().unwrap_or_else(|e| panic!("{e} after {taken} of {count}"));
+        }
+        assert_eq!(taken, count);
+    }
+}
+
+impl Drop for Keeper {
+    fn drop(&mut self) {
+        self.stop.abort();
+    }
+}
+
+#[test]
+fn keeping() {
+    isolated(|ns| {
+        ns.need_qdisc("htb");
+        ns.link("eth0");
+        let keeper = Keeper::start(vec![(0x10, Rate(625_000)), (0x20, Rate(125_000))]);
+        let does = |line: &str| {
+            ns.rtc(&line.split(' ').collect::<Vec<_>>()).ok();
+        };
+        keeper.takes(5);
+        // Nothing tells that it listens by now: but it subscribed before it looked.
+        does("class change dev eth0 classid 1:20 htb rate 12mbit");
+        keeper.takes(1);
+        ns.rtc(&["class", "show", "dev", "eth0"]).shows("1:20 root leaf 20: prio 0 rate 1Mbit");
+        does("class add dev eth0 parent 1: classid 1:30 htb rate 1mbit");
+        keeper.takes(1);
+        // What has nothing to do with it, it leaves alone.
+        does("qdisc add dev eth0 clsact");
+        does("qdisc add dev lo root pfifo");
+        does("qdisc del dev eth0 parent 1:10");
+        keeper.takes(1);
+        does("qdisc del dev eth0 root");
+        keeper.takes(5);
+        assert!(keeper.told.try_recv().is_err(), "there is nothing more to do");
+        keeper.stop.abort();
+        assert_eq!(keeper.next(), Err("stopped".to_owned()));
     });
 }

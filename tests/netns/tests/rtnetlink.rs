@@ -350,6 +350,24 @@ fn a_thousand_requests_at_once_have_their_own_outcomes() {
     });
 }
 
+/// More answers than the socket has room for.
+#[test]
+fn however_many_ask_at_once_all_are_answered() {
+    isolated(|ns| {
+        ns.link("eth0");
+        block_on(async {
+            let tc = own();
+            let eth0 = tc.link_index("eth0").await.unwrap();
+            let each = (0..5000).map(|_| {
+                let tc = tc.clone();
+                async move { tc.link_index("eth0").await }
+            });
+            let found = futures_util::future::join_all(each).await;
+            assert!(found.iter().all(|index| index.as_ref().is_ok_and(|index| *index == eth0)));
+        });
+    });
+}
+
 #[test]
 fn changes_come_as_a_stream() {
     isolated(|ns| {

@@ -298,6 +298,19 @@ fn a_missing_qdisc_is_named_with_the_command() {
         let nowhere = format!("filter add dev eth0 bpf da obj {file}");
         let said = ns.rtc(&words(&nowhere));
         said.fails(2, "hint: without ingress, egress or parent a filter goes to the root qdisc, which here takes none");
+        // Where the root qdisc takes filters, the program may drop what nobody meant it to.
+        ns.need_qdisc("htb");
+        ns.rtc(&words("qdisc add dev eth0 root handle 1: htb")).ok();
+        let said = ns.rtc(&words(&nowhere));
+        assert_eq!(said.status, 0, "{said}");
+        assert_eq!(
+            said.stderr,
+            "  warning: without ingress, egress or parent the filter is at the root qdisc, where it decides about what \
+             eth0 sends\n"
+        );
+        // Who names the place, or only has packets classified, knows.
+        silent(&ns.rtc(&words(&nowhere.replace("dev eth0", "dev eth0 parent 1:"))));
+        silent(&ns.rtc(&words(&nowhere.replace("bpf da", "bpf classid 1:1"))));
         // What the hint says helps.
         ns.rtc(&["qdisc", "add", "dev", "eth0", "clsact"]).ok();
         silent(&add(ns, &file, ""));
@@ -362,5 +375,34 @@ fn a_missing_bpf_file_system_matters_to_pins_only() {
         // And root's program has it mounted in the usual one.
         silent(&add(ns, &file, ""));
         assert!(pinned(ns, "/sys/fs/bpf").contains("/sys/fs/bpf/tc/globals/shared\n"));
+    });
+}
+
+/// And one that tc leaves at `Invalid argument`: kernels from 7.0 say what is wrong with a map.
+#[test]
+fn a_refused_map_is_explained_where_the_kernel_does() {
+    isolated(|ns| {
+        ready(ns);
+        // An array with keys of eight bytes.
+        let mut bytes = test_object!("map_def-el.o").to_vec();
+        let entry: Vec<u8> = [2u32, 4, 8, 256, 0].iter().flat_map(|w| w.to_le_bytes()).collect();
+        let at = bytes.windows(entry.len()).position(|w| w == entry).expect("the map");
+        bytes[at + 4] = 8;
+        let said = add(ns, &put("keys.o", &bytes), "program count");
+        said.fails(
+            1,
+            "hint: kernel refused map `by_protocol` of /run/keys.o (array, key 8 B, value 8 B, max_entries 256, flags \
+             0x0): Invalid argument (errno 22)",
+        );
+        let release = fs::read_to_string("/proc/sys/kernel/osrelease").expect("a kernel");
+        let major: u32 = release.split('.').next().and_then(|n| n.parse().ok()).expect("a number");
+        said.fails(
+            1,
+            if major >= 7 {
+                "hint: the kernel says: "
+            } else {
+                "hint: this kernel may not know the type, or sizes, entries or flags don't suit it"
+            },
+        );
     });
 }

@@ -9,7 +9,9 @@ use std::process::Stdio;
 
 use serde_json::Value;
 
-use super::{End, cargo, check, copy_of_tree, metadata, published, say, target, text, top};
+use super::{
+    End, cannot_reach, cargo, check, copy_of_tree, metadata, published, say, target, text, top,
+};
 
 pub(super) fn run() -> Result<End, String> {
     let known = metadata(&top(), &["--no-deps"])?;
@@ -49,10 +51,7 @@ fn set_back(src: &Path, mut oldest: BTreeMap<String, String>) -> Result<Option<E
         if left.is_empty() {
             return Ok(None);
         }
-        if ["resolve host", "download of config.json failed", "--offline"]
-            .iter()
-            .any(|w| why.contains(w))
-        {
+        if cannot_reach(&why) {
             return Ok(Some(End::Skipped("crates.io cannot be reached".to_owned())));
         }
         if left.len() == before {

@@ -4,6 +4,7 @@
 //! Output and last line are those of a test runner, so that `scripts/test` can add them up. What
 //! cannot be had here (a network, another Rust) is skipped with the reason.
 
+mod bench;
 mod features;
 mod minimal;
 mod msrv;
@@ -16,10 +17,11 @@ use std::process::{Command, Stdio};
 use serde_json::Value;
 
 const USAGE: &str = "\
-usage: cargo xtask compat [--msrv-root DIR] [features] [minimal] [msrv]
+usage: cargo xtask compat [--msrv-root DIR] [features] [minimal] [bench] [msrv]
 
 features   each crate without features, with each feature alone, with all of them
 minimal    all crates with the oldest versions of their dependencies that Cargo.toml allows
+bench      what measures the libraries, which is apart from the workspace
 msrv       the workspace with the oldest Rust that Cargo.toml promises, from Debian trixie
 --msrv-root DIR   a tree with that Rust made before, instead (or env RTC_MSRV_ROOT)
 Without words: all.";
@@ -42,7 +44,7 @@ pub(crate) fn run(args: &[String]) -> Result<u8, String> {
             "--msrv-root" => {
                 msrv_root = Some(args.next().ok_or(USAGE)?.into());
             }
-            word @ ("features" | "minimal" | "msrv") => words.push(word),
+            word @ ("features" | "minimal" | "bench" | "msrv") => words.push(word),
             _ => return Err(USAGE.to_owned()),
         }
     }
@@ -53,6 +55,9 @@ pub(crate) fn run(args: &[String]) -> Result<u8, String> {
     }
     if wants("minimal") {
         results.add("oldest dependencies", minimal::run()?)?;
+    }
+    if wants("bench") {
+        results.add("the benchmark of the libraries", bench::run()?)?;
     }
     if wants("msrv") {
         let (what, end) = msrv::run(msrv_root)?;
@@ -144,6 +149,11 @@ fn text<'a>(value: &'a Value, key: &str) -> &'a str {
 /// Where what is built here goes.
 fn target(metadata: &Value) -> PathBuf {
     Path::new(text(metadata, "target_directory")).join("compat")
+}
+
+/// Whether cargo says that it found no way to crates.io.
+fn cannot_reach(why: &str) -> bool {
+    ["resolve host", "download of config.json failed", "--offline"].iter().any(|w| why.contains(w))
 }
 
 /// Runs a check of cargo's, which fails on warnings of ours as well.

@@ -2,11 +2,11 @@
 
 use std::fmt::Write as _;
 
-use tc_proto::EncodeError;
 use tc_proto::client::{Ack, Error as ClientError, KernelError, errno_text};
 use tc_proto::msg::{
-    ChainRequest, ClassRequest, ExtAck, FilterRequest, QdiscRequest, Request, Verb, flags,
+    ChainRequest, ClassRequest, ExtAck, FilterRequest, Hook, QdiscRequest, Request, Verb, flags,
 };
+use tc_proto::{EncodeError, Handle};
 
 use super::{Session, actions, filter, hint, monitor};
 use crate::args::Marks;
@@ -29,6 +29,12 @@ pub(super) enum Change {
     Filter(Verb, FilterRequest<'static>),
     Chain(Verb, ChainRequest<'static>),
     Actions(actions::Command),
+}
+
+/// Whether it makes a filter whose place nobody named.
+fn at_the_root_unasked(change: &Change) -> bool {
+    let Change::Filter(Verb::Add | Verb::Replace, request) = change else { return false };
+    matches!(request.hook, Hook::Device { parent: Handle::UNSPEC, .. })
 }
 
 impl Modify {
@@ -130,7 +136,19 @@ impl Modify {
     fn advice(&self) -> String {
         match &self.change {
             Change::Actions(command) => command.advice(),
-            _ => self.options.as_ref().map(|options| options.advice()).unwrap_or_default(),
+            change => {
+                let Some(options) = &self.options else { return String::new() };
+                let mut said = options.advice();
+                if options.decides() && at_the_root_unasked(change) {
+                    let dev = self.target.dev.as_deref().unwrap_or("the device");
+                    _ = writeln!(
+                        said,
+                        "  warning: without ingress, egress or parent the filter is at the root qdisc, where it decides \
+                         about what {dev} sends"
+                    );
+                }
+                said
+            }
         }
     }
 

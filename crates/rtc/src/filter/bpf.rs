@@ -242,6 +242,10 @@ impl Resolved for Ready {
         said
     }
 
+    fn decides(&self) -> bool {
+        self.flags.is_some_and(|flags| flags.contains(BpfFlags::DIRECT_ACTION))
+    }
+
     fn suspicion(&self) -> Option<String> {
         match &self.program {
             Some(ReadyProgram::Classic(insns, _)) => classic::suspicion(insns),

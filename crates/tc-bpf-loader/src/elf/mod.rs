@@ -17,6 +17,7 @@ use object::{Endianness, ReadRef as _};
 
 use crate::Endian;
 use crate::error::{Fault, ObjectError};
+use crate::struct_ops;
 
 /// Longest section or symbol name that is believed. The kernel's own limit is 512 (`KSYM_NAME_LEN`).
 const MAX_NAME: usize = 1024;
@@ -323,8 +324,11 @@ impl Elf {
     ) -> Result<(), Fault> {
         let target = h.sh_info(e);
         // Relocations of debug information and of unwind tables are nobody's business here; those of `.maps` say what
-        // is in maps.
-        let of_interest = |s: &Section| s.is_code || text(data, s.name) == btf_maps::SECTION;
+        // is in maps, those of `.struct_ops` what programs are for.
+        let of_interest = |s: &Section| {
+            let name = text(data, s.name);
+            s.is_code || name == btf_maps::SECTION || struct_ops::is_section(name)
+        };
         if !self.sections.get(target as usize).is_some_and(of_interest) {
             return Ok(());
         }

@@ -8,6 +8,7 @@ use super::types::KernelTypes;
 use crate::btf::{Btf, kind};
 use crate::insn::Endian;
 use crate::prog::ProgType;
+use crate::struct_ops::Operation;
 use crate::sys::Bpf;
 
 /// `BPF_TRACE_RAW_TP`, `BPF_TRACE_ITER`.
@@ -19,14 +20,25 @@ const ITERATOR: u32 = 28;
 pub(super) struct Target<'a> {
     pub(super) btf_id: u32,
     pub(super) of: Option<BorrowedFd<'a>>,
+    /// What the attach type stands for with these programs: the number of an operation in its table.
+    pub(super) operation: Option<u32>,
 }
 
 /// Finds what the options say that the program is for; nothing for types that need no such thing.
 pub(super) fn target<'a>(
     options: &'a LoadOptions,
+    operation: Option<&Operation>,
     types: &'a mut KernelTypes,
     kernel: &mut dyn Bpf,
 ) -> Result<Target<'a>, String> {
+    if options.prog_type == ProgType::STRUCT_OPS {
+        let named = options.target.as_deref().and_then(Operation::parse);
+        let operation = named.as_ref().or(operation).ok_or(
+            "a program of type struct_ops is for an operation of a table of the kernel's, and no variable in \
+             `.struct_ops` has it",
+        )?;
+        return table(operation, types, kernel);
+    }
     if !matches!(options.prog_type, ProgType::TRACING | ProgType::LSM | ProgType::EXT) {
         return Ok(Target::default());
     }
@@ -38,7 +50,7 @@ pub(super) fn target<'a>(
     };
     if let Some(program) = &options.attach_to {
         let btf_id = of_program(name, program.as_fd(), kernel)?;
-        return Ok(Target { btf_id, of: Some(program.as_fd()) });
+        return Ok(Target { btf_id, of: Some(program.as_fd()), operation: None });
     }
     let (kind, full) = match (prog_type, options.expected_attach_type) {
         (ProgType::EXT, _) => {
@@ -62,7 +74,39 @@ pub(super) fn target<'a>(
         None => None,
         Some(n) => types.modules(kernel).0.get(n).map(|m| m.fd.as_fd()),
     };
-    Ok(Target { btf_id: found.id, of: module })
+    Ok(Target { btf_id: found.id, of: module, operation: None })
+}
+
+/// The operation of a table of the kernel or of one of its modules: the table's type, and the number of the member.
+fn table<'a>(
+    operation: &Operation,
+    types: &'a mut KernelTypes,
+    kernel: &mut dyn Bpf,
+) -> Result<Target<'a>, String> {
+    let Operation { table, member } = operation;
+    let find = |btf: &Btf| {
+        let mut structs = btf.iter().filter(|ty| ty.kind == kind::STRUCT);
+        let ty = structs.find(|ty| btf.str_at(ty.name_off) == table)?;
+        let number = btf.members(&ty).position(|m| btf.str_at(m.name_off) == member);
+        Some((ty.id, number))
+    };
+    let mut found = find(&*types.vmlinux(kernel)?).map(|found| (found, None));
+    if found.is_none() {
+        let (modules, btfs) = types.modules(kernel);
+        found = btfs
+            .iter()
+            .zip(modules)
+            .find_map(|(btf, module)| Some((find(btf)?, Some(module.fd.as_fd()))));
+    }
+    match found {
+        None => Err(format!("this kernel has no table `struct {table}`")),
+        Some(((_, None), _)) => {
+            Err(format!("the table `struct {table}` of this kernel has no operation `{member}`"))
+        }
+        Some(((btf_id, Some(number)), of)) => {
+            Ok(Target { btf_id, of, operation: u32::try_from(number).ok() })
+        }
+    }
 }
 
 /// A function of a loaded program.

@@ -271,7 +271,19 @@ impl<'a> Maker<'a> {
             }
             result = self.kernel.map_create(&request);
         }
-        result.map_err(|_| self.refused(first, map, map.to_string()))
+        let last = match result {
+            Ok(fd) => return Ok(fd),
+            Err(errno) => errno,
+        };
+        let said = match last {
+            Errno::EPERM | Errno::ENOMEM | Errno::ENOSYS => None,
+            _ => self.kernel.explain_map(&request),
+        };
+        let mut error = self.refused(first, map, map.to_string());
+        if let (LoadError::Map(refused), Some(said)) = (&mut error, said) {
+            refused.hint = Some(format!("the kernel says: {said}"));
+        }
+        Err(error)
     }
 
     /// Gives a section of variables its bytes, and protects constants from changes.

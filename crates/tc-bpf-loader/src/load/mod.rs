@@ -73,7 +73,8 @@ pub struct LoadOptions {
     /// `BPF_F_*` flags of program load, default 0.
     pub flags: u32,
     /// The function, hook or tracepoint of the kernel that a program of type tracing or LSM is for, or the function of
-    /// another program that one of type ext replaces. Default `None`.
+    /// another program that one of type ext replaces; `TABLE:MEMBER` for one of type struct_ops, whose object says it
+    /// as well. Default `None`.
     pub target: Option<String>,
     /// The program that `target` is a function of; `None`, the default: it is the kernel's.
     pub attach_to: Option<Arc<OwnedFd>>,
@@ -264,8 +265,9 @@ impl ProgramSpec<'_> {
         let spec = self.object();
         let (types, externs, options) = known;
         let mut targets = types.share();
-        let target = attach::target(options, &mut targets, kernel)
-            .map_err(|problem| self.unresolved(problem, None))?;
+        let target =
+            attach::target(options, spec.operations.get(&self.index()), &mut targets, kernel)
+                .map_err(|problem| self.unresolved(problem, None))?;
         let fd_array = externs.fd_array(types, kernel);
         let job = Job {
             file: spec.file(),
@@ -420,7 +422,10 @@ impl Job<'_> {
             flags: self.options.flags,
             kern_version: self.version,
             ifindex: self.options.ifindex.unwrap_or(0),
-            expected_attach_type: self.options.expected_attach_type,
+            expected_attach_type: self
+                .target
+                .operation
+                .unwrap_or(self.options.expected_attach_type),
             btf,
             fd_array: self.fd_array,
             attach_btf_id: self.target.btf_id,

@@ -23,10 +23,14 @@ const BPF_OBJ_GET_INFO_BY_FD: libc::c_long = 15;
 const BPF_BTF_LOAD: libc::c_long = 18;
 const BPF_BTF_GET_FD_BY_ID: libc::c_long = 19;
 const BPF_BTF_GET_NEXT_ID: libc::c_long = 23;
+/// Added to a command: a fourth and fifth argument, [`CommonAttr`] and its size. Since Linux 7.0.
+const BPF_COMMON_ATTRS: libc::c_long = 1 << 16;
 
 /// Most modules whose types are read, and most bytes of one of them.
 const MAX_MODULES: usize = 1024;
 const MAX_MODULE_BTF: u32 = 64 << 20;
+/// Bytes for what the kernel says of a map; it is a line.
+const MAP_LOG: usize = 4096;
 
 /// The running kernel. It has no state.
 #[derive(Clone, Copy, Debug, Default)]
@@ -49,6 +53,17 @@ struct MapCreateAttr {
     btf_value_type_id: u32,
     btf_vmlinux_value_type_id: u32,
     map_extra: u64,
+}
+
+/// `struct bpf_common_attr`, with what follows it up to its alignment.
+#[repr(C)]
+#[derive(Default)]
+struct CommonAttr {
+    log_buf: u64,
+    log_size: u32,
+    log_level: u32,
+    log_true_size: u32,
+    none: u32,
 }
 
 #[repr(C)]
@@ -161,6 +176,7 @@ pub(super) struct ByIdAttr {
 // No padding: every byte that the kernel reads is written.
 const _: () = {
     assert!(size_of::<MapCreateAttr>() == 72);
+    assert!(size_of::<CommonAttr>() == 24);
     assert!(size_of::<ProgLoadAttr>() == 144);
     assert!(size_of::<BtfLoadAttr>() == 32);
     assert!(size_of::<ObjGetAttr>() == 16);
@@ -268,28 +284,65 @@ fn btf_by_id(id: u32) -> Result<OwnedFd, Errno> {
     unsafe { bpf(BPF_BTF_GET_FD_BY_ID, &mut attr).and_then(|fd| own(fd)) }
 }
 
+fn map_attr(map: &MapCreate<'_>) -> MapCreateAttr {
+    let (btf_fd, key, value) =
+        map.btf.map_or((0, 0, 0), |(fd, k, v)| (fd.as_raw_fd() as u32, k, v));
+    MapCreateAttr {
+        map_type: map.map_type.0,
+        key_size: map.key_size,
+        value_size: map.value_size,
+        max_entries: map.max_entries,
+        map_flags: map.flags,
+        numa_node: map.numa_node,
+        map_name: name_bytes(map.name),
+        map_ifindex: map.ifindex,
+        btf_fd,
+        btf_key_type_id: key,
+        btf_value_type_id: value,
+        map_extra: map.map_extra,
+        inner_map_fd: map.inner.map_or(0, |fd| fd.as_raw_fd() as u32),
+        ..MapCreateAttr::default()
+    }
+}
+
 impl Bpf for Kernel {
     fn map_create(&mut self, map: &MapCreate<'_>) -> Result<OwnedFd, Errno> {
-        let (btf_fd, key, value) =
-            map.btf.map_or((0, 0, 0), |(fd, k, v)| (fd.as_raw_fd() as u32, k, v));
-        let mut attr = MapCreateAttr {
-            map_type: map.map_type.0,
-            key_size: map.key_size,
-            value_size: map.value_size,
-            max_entries: map.max_entries,
-            map_flags: map.flags,
-            numa_node: map.numa_node,
-            map_name: name_bytes(map.name),
-            map_ifindex: map.ifindex,
-            btf_fd,
-            btf_key_type_id: key,
-            btf_value_type_id: value,
-            map_extra: map.map_extra,
-            inner_map_fd: map.inner.map_or(0, |fd| fd.as_raw_fd() as u32),
-            ..MapCreateAttr::default()
-        };
+        let mut attr = map_attr(map);
         // SAFETY: the structure of this command has no pointers; the descriptor returned is ours.
         unsafe { own(bpf(BPF_MAP_CREATE, &mut attr)?) }
+    }
+
+    fn explain_map(&mut self, map: &MapCreate<'_>) -> Option<String> {
+        let mut attr = map_attr(map);
+        let mut log = vec![0u8; MAP_LOG];
+        let mut common = CommonAttr {
+            log_buf: log.as_mut_ptr() as u64,
+            log_size: log.len() as u32,
+            log_level: 1,
+            ..CommonAttr::default()
+        };
+        // SAFETY: both structures have the sizes given, the buffer has that in the second, and all are ours to be
+        // written until after the call. A kernel that does not know the command looks at none of them.
+        let result = unsafe {
+            libc::syscall(
+                libc::SYS_bpf,
+                BPF_MAP_CREATE | BPF_COMMON_ATTRS,
+                &raw mut attr,
+                size_of::<MapCreateAttr>(),
+                &raw mut common,
+                size_of::<CommonAttr>(),
+            )
+        };
+        if result >= 0 {
+            // It was refused a moment ago.
+            // SAFETY: nobody else knows the descriptor.
+            drop(unsafe { own(result as RawFd) });
+            return None;
+        }
+        let text = log.split(|b| *b == 0).next().unwrap_or_default();
+        let text = String::from_utf8_lossy(text);
+        let lines: Vec<_> = text.lines().map(str::trim).filter(|l| !l.is_empty()).collect();
+        (!lines.is_empty()).then(|| lines.join("; "))
     }
 
     fn prog_load(

@@ -124,6 +124,7 @@ pub struct Fake {
     calls: usize,
     failing: Option<(usize, Errno)>,
     locked_memory: bool,
+    of_maps: Option<String>,
 }
 
 impl Fake {
@@ -171,6 +172,11 @@ impl Fake {
     /// Refuses the next attachment, or list of what is attached.
     pub fn refuse_attachment(&mut self, errno: Errno) {
         self.attachments.push_back(errno);
+    }
+
+    /// What the kernel says of maps that it refuses.
+    pub fn explain_maps(&mut self, text: &str) {
+        self.of_maps = Some(text.to_owned());
     }
 
     /// Refuses one request alone, whatever it is: the one before which `calls` others were made.
@@ -315,6 +321,10 @@ impl Bpf for Fake {
             btf: map.btf.map(|(fd, k, v)| (fd.as_raw_fd(), k, v)),
         });
         fd
+    }
+
+    fn explain_map(&mut self, _: &MapCreate<'_>) -> Option<String> {
+        self.of_maps.clone()
     }
 
     fn prog_load(&mut self, prog: &ProgLoad<'_>, log: Option<&mut Log>) -> Result<OwnedFd, Errno> {

@@ -40,6 +40,10 @@ pub trait Bpf: MapOps + PinOps + LinkOps {
     #[doc(alias = "BPF_MAP_CREATE")]
     fn map_create(&mut self, map: &MapCreate<'_>) -> Result<OwnedFd, Errno>;
 
+    /// What the kernel says is wrong with a map that it refused; `None` if it does not tell. Since Linux 7.0.
+    #[doc(alias = "BPF_COMMON_ATTRS")]
+    fn explain_map(&mut self, map: &MapCreate<'_>) -> Option<String>;
+
     /// Loads a program, once. The verifier's log goes to `log`, also on failure.
     #[doc(alias = "BPF_PROG_LOAD")]
     fn prog_load(&mut self, prog: &ProgLoad<'_>, log: Option<&mut Log>) -> Result<OwnedFd, Errno>;

@@ -5,7 +5,7 @@ use std::os::fd::AsFd as _;
 use super::{bytes, named, object};
 use crate::btf::Btf;
 use crate::sys::{Bpf as _, Fake, Kernel, MapOps as _, Request};
-use crate::{Endian, Insn, LoadOptions, Loaded, ProgType};
+use crate::{Endian, Insn, LoadError, LoadOptions, Loaded, ProgType};
 
 const OBJECT: &str = if cfg!(target_endian = "big") { "externs-g-eb.o" } else { "externs-g-el.o" };
 const TYPES: &str =
@@ -201,6 +201,50 @@ fn functions_of_modules_are_called_with_their_module() {
     assert_eq!(fd_array.len(), 2);
 }
 
+/// The object's own table in the kernel's place: `undo_cwnd`, `cong_avoid` and `ssthresh` are its first members.
+#[test]
+fn programs_are_loaded_for_the_operation_that_the_object_puts_them_in() {
+    let order = if cfg!(target_endian = "big") { "eb" } else { "el" };
+    let object = object(&format!("struct_ops-g-{order}.o"));
+    let Some(Ok(btf)) = &object.btf else { panic!("no types") };
+    let table = btf.iter().find(|ty| btf.str_at(ty.name_off) == "tcp_congestion_ops___mine");
+    let id = table.unwrap().id;
+    let mut types = crate::btf::fixup::for_kernel(btf, &object.elf);
+    // The kernel's has no flavour.
+    let name = b"tcp_congestion_ops___mine";
+    let at = types.windows(name.len()).position(|w| w == name).unwrap();
+    types[at + name.len() - 7..at + name.len()].fill(0);
+    let options = LoadOptions::for_section("struct_ops").unwrap();
+    for (program, number) in [("undo", 0), ("grow", 1), ("half", 2)] {
+        let mut fake = Fake::new();
+        fake.add_file("/sys/kernel/btf/vmlinux", &types);
+        named(&object, program).load(&options, &mut fake).unwrap();
+        let Some(Request::ProgLoad { expected_attach_type, attach_btf_id, .. }) =
+            fake.requests().last()
+        else {
+            panic!("{:?}", fake.requests())
+        };
+        assert_eq!((*attach_btf_id, *expected_attach_type), (id, number), "{program}");
+    }
+    let why = |program: &str, options: &LoadOptions, types: &[u8]| {
+        let mut fake = Fake::new();
+        fake.add_file("/sys/kernel/btf/vmlinux", types);
+        named(&object, program).load(options, &mut fake).unwrap_err().to_string()
+    };
+    assert!(why("unused", &options, &types).contains("no variable in `.struct_ops` has it"));
+    let mut other = options.clone();
+    other.target = Some("tcp_congestion_ops:no_such".to_owned());
+    let said = why("half", &other, &types);
+    assert!(
+        said.contains("`struct tcp_congestion_ops` of this kernel has no operation `no_such`"),
+        "{said}"
+    );
+    let said = why("half", &options, &bytes(TYPES));
+    assert!(said.contains("this kernel has no table `struct tcp_congestion_ops`"), "{said}");
+    // Who has no use for such programs is not troubled by them.
+    named(&object, "plain").load(&LoadOptions::new(ProgType::SCHED_CLS), &mut Fake::new()).unwrap();
+}
+
 #[test]
 fn programs_are_loaded_for_what_their_section_names() {
     let types = object(TYPES);
@@ -290,6 +334,29 @@ mod kernel {
         // shared() takes a number, second() a packet: the verifier compares them.
         let error = named(&object, "second").load(&options, &mut Kernel).unwrap_err();
         assert!(error.log().contains("shared") || error.errno().is_some(), "{error}");
+    }
+
+    /// The verifier checks a program against the operation that it is for.
+    #[test]
+    fn operations_of_a_table_of_this_kernel() {
+        if !usable() {
+            return;
+        }
+        let object = object("struct_ops-g-el.o");
+        let options = LoadOptions::for_section("struct_ops").unwrap();
+        for program in ["undo", "grow", "half"] {
+            match named(&object, program).load(&options, &mut Kernel) {
+                Ok(loaded) => {
+                    let info = Kernel.prog_info(loaded.fd.as_fd()).unwrap();
+                    assert_eq!(info.prog_type, ProgType::STRUCT_OPS);
+                }
+                Err(LoadError::Unresolved(e)) => println!("skipped: {}", e.problem),
+                Err(e) => panic!("{e}\n{}", e.log()),
+            }
+        }
+        let mut options = options;
+        options.target = Some("tcp_congestion_ops:name".to_owned());
+        assert!(named(&object, "half").load(&options, &mut Kernel).is_err());
     }
 
     /// Programs of types that are not traffic control's.

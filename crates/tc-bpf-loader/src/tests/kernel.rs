@@ -54,6 +54,7 @@ fn programs_of_all_objects_load() {
                 || name.starts_with("core_refused")
                 || name.starts_with("refused_hints")
                 || name.starts_with("long_log")
+                || name.starts_with("struct_ops")
                 || lacks(program.name())
                 || (program.name() == "third" && (!name.contains("-g-") || name.contains("-gcc-")))
             {

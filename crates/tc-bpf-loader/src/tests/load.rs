@@ -278,6 +278,21 @@ fn a_refused_map_is_named_with_its_definition() {
 }
 
 #[test]
+fn the_kernel_may_say_what_is_wrong_with_a_map() {
+    let object = object(&host("map_def"));
+    let mut fake = Fake::new();
+    fake.explain_maps("Invalid key_size");
+    // With flags, with fewer, without a name.
+    (0..4).for_each(|_| fake.refuse_map(Errno::EINVAL));
+    let error = named(&object, "count").load(&options(), &mut fake).unwrap_err();
+    assert_eq!(error.hint(), Some("the kernel says: Invalid key_size"));
+    let mut fake = Fake::new();
+    (0..4).for_each(|_| fake.refuse_map(Errno::EINVAL));
+    let error = named(&object, "count").load(&options(), &mut fake).unwrap_err();
+    assert!(error.hint().is_some_and(|hint| hint.starts_with("this kernel may not know the type")));
+}
+
+#[test]
 fn the_other_byte_order_is_refused() {
     let object = object(&foreign("drop"));
     let mut fake = Fake::new();

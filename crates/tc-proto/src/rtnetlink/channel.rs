@@ -229,22 +229,23 @@ impl Channel {
             },
             Err(_) => return sent.iter().map(|_| Err(closed())).collect(),
         };
-        // The kernel answers in order, and each is answered once.
-        let mut outcomes = Vec::with_capacity(sent.len());
-        let mut next = sent.iter();
+        // Each is answered once, and numbered in the order of the requests.
+        let mut answers = Vec::with_capacity(sent.len());
         while let Some(answer) = exchange.next().await {
-            if answer.header.message_type != ERROR {
-                continue;
+            if answer.header.message_type == ERROR {
+                answers.push(answer);
             }
-            let Some(request) = next.next() else { break };
-            let outcome = Status::decode(&answer.header, &answer.body)
-                .map_err(Error::from)
-                .and_then(|status| Error::check(status, request.bytes()))
-                .map(|warning| Ack { warning, ..Ack::default() });
-            outcomes.push(outcome);
         }
-        outcomes.extend(next.map(|_| Err(Error::NoAnswer)));
-        outcomes
+        answers.sort_by_key(|answer| answer.header.sequence);
+        let mut answers = answers.iter();
+        let outcome = |request: &Request<'_>, answer: &Answer| {
+            let status = Status::decode(&answer.header, &answer.body)?;
+            let warning = Error::check(status, request.bytes())?;
+            Ok(Ack { warning, ..Ack::default() })
+        };
+        sent.iter()
+            .map(|request| outcome(request, answers.next().ok_or(Error::NoAnswer)?))
+            .collect()
     }
 
     /// Sends a request with `NLM_F_DUMP` and gathers all of the answer.

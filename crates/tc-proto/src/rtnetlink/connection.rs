@@ -5,13 +5,14 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use futures_util::Stream;
-use netlink_proto::Connection;
+use netlink_proto::ConnectionHandle;
 use netlink_proto::sys::protocols::NETLINK_ROUTE;
 use netlink_proto::sys::{AsyncSocket, SocketAddr, TokioSocket};
 use tokio::runtime;
 
 use super::channel::Channel;
 use super::handle::{TcHandle, WATCHED};
+use super::strict::Strict;
 use crate::client::{Error, Monitor, Netns};
 use crate::msg::{Change, MessageType, NetlinkMessages};
 use crate::packet_core::RawMessage;
@@ -39,18 +40,20 @@ const INTERRUPTED: i32 = libc::EINTR;
 /// # }
 /// ```
 ///
-/// Needs a tokio runtime with I/O around it. The connection ends when all its handles are gone.
-pub fn new_connection() -> Result<(Connection<RawMessage>, TcHandle), Error> {
+/// Needs a tokio runtime with I/O around it. The connection ends when all its handles are gone, and
+/// when an answer is lost or cannot be read: then all that wait for one get
+/// [`Error::NoAnswer`], and later requests an [`Error::Io`], for which a new connection is the remedy.
+pub fn new_connection() -> Result<(Connection, TcHandle), Error> {
     connect(&current_runtime()?)
 }
 
 /// The same in another network namespace. The calling thread stays where it is.
-pub fn new_connection_in(netns: &Netns) -> Result<(Connection<RawMessage>, TcHandle), Error> {
+pub fn new_connection_in(netns: &Netns) -> Result<(Connection, TcHandle), Error> {
     let runtime = current_runtime()?;
     netns.run(|| connect(&runtime))?
 }
 
-fn connect(runtime: &runtime::Handle) -> Result<(Connection<RawMessage>, TcHandle), Error> {
+fn connect(runtime: &runtime::Handle) -> Result<(Connection, TcHandle), Error> {
     let socket = open(runtime)?;
     let watch = Monitor::open(&WATCHED)?;
     // Kernels before 4.12 know less; what they leave out is not missed.
@@ -58,11 +61,40 @@ fn connect(runtime: &runtime::Handle) -> Result<(Connection<RawMessage>, TcHandl
     // The request need not come back with its error: it is still here.
     let _ = socket.socket_ref().set_cap_ack(true);
     let _ = socket.socket_ref().set_rx_buf_sz(BUFFER);
+    let (connection, handle) = over(socket);
+    Ok((Connection(connection), TcHandle::new(Channel::Own(handle), Some(watch))))
+}
+
+type Over<S> = netlink_proto::Connection<RawMessage, Strict<S>>;
+
+/// A connection over any socket.
+pub(super) fn over<S: AsyncSocket>(socket: S) -> (Over<S>, ConnectionHandle<RawMessage>) {
+    let socket = Strict::over(socket);
     let (mut connection, handle, _) =
-        netlink_proto::from_socket_with_codec::<RawMessage, TokioSocket, _>(socket);
+        netlink_proto::from_socket_with_codec::<RawMessage, Strict<S>, _>(socket);
     connection.set_forward_ack(true);
     connection.set_forward_done(true);
-    Ok((connection, TcHandle::new(Channel::Own(handle), Some(watch))))
+    (connection, handle)
+}
+
+/// The connection of [`new_connection`]: a future that sends and receives, and that somebody must
+/// drive, such as `tokio::spawn`. Dropped, it closes the socket: what was not sent is not sent, and all
+/// that wait for an answer get [`Error::NoAnswer`].
+#[must_use = "nothing is sent unless the connection is driven"]
+pub struct Connection(Over<TokioSocket>);
+
+impl std::fmt::Debug for Connection {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Connection").finish_non_exhaustive()
+    }
+}
+
+impl Future for Connection {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        Pin::new(&mut self.get_mut().0).poll(context)
+    }
 }
 
 fn current_runtime() -> Result<runtime::Handle, Error> {
@@ -120,7 +152,7 @@ fn subscribe(runtime: &runtime::Handle) -> Result<Changes, Error> {
     Ok(Changes { socket, datagram: Vec::new(), at: 0 })
 }
 
-/// A stream of changes; see [`changes`].
+/// A stream of changes; see [`changes`]. Dropped, it ends the subscription.
 pub struct Changes {
     socket: TokioSocket,
     datagram: Vec<u8>,

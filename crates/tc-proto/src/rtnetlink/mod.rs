@@ -61,6 +61,9 @@
 //! # }
 //! ```
 //!
+//! Nobody waits there for what will not come: a connection that loses an answer, or cannot read one,
+//! ends, and all that wait get an error. Over rtnetlink's connection they wait on.
+//!
 //! # Cancelling
 //!
 //! A future may be dropped at any time. A request that was not sent is not sent; one that was is not
@@ -80,6 +83,9 @@ pub mod convert;
 mod handle;
 mod keep;
 mod request;
+mod strict;
+#[cfg(test)]
+mod tests;
 
 /// The crates whose types are in the interface, in the versions that fit.
 pub mod crates {
@@ -90,7 +96,7 @@ pub mod crates {
 }
 
 pub use builder::{ActionHandle, ChainHandle, Change, ClassHandle, FilterHandle, QdiscHandle};
-pub use connection::{Changes, changes, changes_in, new_connection, new_connection_in};
+pub use connection::{Changes, Connection, changes, changes_in, new_connection, new_connection_in};
 pub use handle::TcHandle;
 pub use request::OwnedRequest;
 

@@ -6,13 +6,12 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::Handle;
-use crate::client::Monitor;
 use crate::msg::{ActionList, ActionReply, ActionSpec, AnyReply, Change, QdiscList, TcHeader};
 use crate::wire::AttrWriter;
 
 /// What becomes of one datagram on its way.
 #[derive(Clone, Copy, Debug)]
-enum Fault {
+pub(crate) enum Fault {
     None,
     /// It comes late, after the one behind it.
     Late,
@@ -34,7 +33,7 @@ enum Fault {
     Broken,
 }
 
-fn fault() -> impl Strategy<Value = Fault> {
+pub(crate) fn fault() -> impl Strategy<Value = Fault> {
     prop_oneof![
         8 => Just(Fault::None),
         1 => Just(Fault::Late),
@@ -50,7 +49,7 @@ fn fault() -> impl Strategy<Value = Fault> {
 }
 
 /// Parts of a list and notifications come in order and once: nothing in them could tell otherwise.
-fn in_order() -> impl Strategy<Value = Fault> {
+pub(crate) fn in_order() -> impl Strategy<Value = Fault> {
     fault().prop_map(|fault| match fault {
         Fault::Late | Fault::Twice => Fault::None,
         other => other,
@@ -58,7 +57,7 @@ fn in_order() -> impl Strategy<Value = Fault> {
 }
 
 /// The steps by which `datagrams` arrive.
-fn arrive(datagrams: Vec<Vec<u8>>, faults: &[Fault]) -> Vec<Step> {
+pub(crate) fn arrive(datagrams: Vec<Vec<u8>>, faults: &[Fault]) -> Vec<Step> {
     let mut steps = vec![];
     let mut late = None;
     let all = faults.iter().copied().chain(std::iter::repeat(Fault::None));
@@ -98,7 +97,7 @@ fn arrive(datagrams: Vec<Vec<u8>>, faults: &[Fault]) -> Vec<Step> {
 }
 
 /// `RTM_NEWQDISC` as an answer, about the qdisc of this handle.
-fn qdisc(sequence: u32, handle: u32) -> Vec<u8> {
+pub(crate) fn qdisc(sequence: u32, handle: u32) -> Vec<u8> {
     let mut body = vec![];
     TcHeader { ifindex: 2, handle: Handle(handle), ..TcHeader::default() }.encode(&mut body);
     message(36, 2, sequence, &body)

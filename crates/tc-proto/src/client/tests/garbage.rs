@@ -4,7 +4,6 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 
 use super::*;
-use crate::client::Monitor;
 
 /// Messages that look right, with bytes that are not.
 fn datagram() -> impl Strategy<Value = Vec<u8>> {

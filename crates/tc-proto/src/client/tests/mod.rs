@@ -4,7 +4,7 @@
 
 mod batch;
 mod dump;
-mod faults;
+pub(crate) mod faults;
 mod garbage;
 mod kernel;
 mod link;
@@ -18,12 +18,12 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use super::transport::Transport;
-use super::{Client, Error, Netns};
+use super::{Client, Error, Monitor, Netns};
 use crate::msg::{MessageType, Request};
 
 /// What the next attempt to receive gives.
 #[derive(Clone, Debug)]
-enum Step {
+pub(crate) enum Step {
     Datagram(Vec<u8>),
     Foreign(Vec<u8>),
     /// The beginning of a datagram of this length.
@@ -31,7 +31,7 @@ enum Step {
     Fails(i32),
 }
 
-use Step::{Datagram, Fails, Foreign};
+pub(crate) use Step::{Datagram, Fails, Foreign};
 
 /// A socket whose n-th send queues the n-th list of steps.
 #[derive(Debug, Default)]
@@ -96,7 +96,7 @@ impl Transport for Fake {
 }
 
 /// A client whose n-th datagram is answered with the n-th list of steps.
-fn client(answers: impl IntoIterator<Item = Vec<Step>>) -> Client {
+pub(crate) fn client(answers: impl IntoIterator<Item = Vec<Step>>) -> Client {
     Client::over(Box::new(Fake { answers: answers.into_iter().collect(), ..Fake::default() }))
 }
 
@@ -107,7 +107,7 @@ fn watched(answers: impl IntoIterator<Item = Vec<Step>>) -> (Client, Arc<Mutex<V
     (Client::over(Box::new(fake)), sent)
 }
 
-fn message(message_type: u16, flags: u16, sequence: u32, body: &[u8]) -> Vec<u8> {
+pub(crate) fn message(message_type: u16, flags: u16, sequence: u32, body: &[u8]) -> Vec<u8> {
     let mut bytes = vec![];
     bytes.extend_from_slice(&(16 + body.len() as u32).to_ne_bytes());
     bytes.extend_from_slice(&message_type.to_ne_bytes());
@@ -119,13 +119,13 @@ fn message(message_type: u16, flags: u16, sequence: u32, body: &[u8]) -> Vec<u8>
 }
 
 /// An acknowledgement as the kernel sends it with `NETLINK_CAP_ACK`.
-fn ack(errno: i32, sequence: u32) -> Vec<u8> {
+pub(crate) fn ack(errno: i32, sequence: u32) -> Vec<u8> {
     let mut body = (-errno).to_ne_bytes().to_vec();
     body.extend_from_slice(&message(36, 5, sequence, &[]));
     message(2, 0x100, sequence, &body)
 }
 
-fn done(code: i32, flags: u16, sequence: u32) -> Vec<u8> {
+pub(crate) fn done(code: i32, flags: u16, sequence: u32) -> Vec<u8> {
     message(3, 2 | flags, sequence, &code.to_ne_bytes())
 }
 
@@ -139,7 +139,7 @@ fn request(flags: u16, body: &[u8]) -> Request<'static> {
 }
 
 /// A request with `NLM_F_REQUEST | NLM_F_ACK`.
-fn change() -> Request<'static> {
+pub(crate) fn change() -> Request<'static> {
     request(5, &[0; 20])
 }
 
@@ -165,4 +165,9 @@ fn assert_decode<T: std::fmt::Debug>(result: Result<T, Error>) {
 fn assert_errno<T: std::fmt::Debug>(result: Result<T, Error>, errno: i32) {
     let error = result.unwrap_err();
     assert_eq!(error.kernel().map(|kernel| kernel.errno), Some(errno), "{error:?}");
+}
+
+/// A monitor that hears nothing.
+pub(crate) fn quiet() -> Monitor {
+    Monitor::over(Box::new(Fake::default()))
 }
