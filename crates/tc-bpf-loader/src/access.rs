@@ -29,7 +29,8 @@ use crate::sys::{Bpf, Cursor, Errno, MapInfo};
 /// Entries that are asked for at once.
 const BATCH: u32 = 256;
 
-/// A map that is open.
+/// A map that is open. Dropped, it closes the descriptor; the map itself lives while a program, a pin or another
+/// descriptor holds it.
 #[derive(Debug)]
 pub struct Map {
     fd: OwnedFd,

@@ -12,6 +12,8 @@
 //!
 //! Programs that want something done begin with a client; its requests are those below.
 //!
+#![cfg_attr(feature = "client", doc = include_str!("attach.md"))]
+//!
 #![cfg_attr(feature = "client", doc = "See [`client`] for its guide.")]
 //!
 //! # A request

@@ -107,6 +107,7 @@ const DATAGRAM: usize = 32 * 1024;
 /// A socket for traffic control requests; see the [guide](self).
 ///
 /// It belongs to the network namespace in which it was opened. Changes take `CAP_NET_ADMIN` there.
+/// Dropped, it closes the socket and nothing else: what was made with it stays.
 #[derive(Debug)]
 pub struct Client {
     transport: Box<dyn Transport>,

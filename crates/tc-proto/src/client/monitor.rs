@@ -10,7 +10,7 @@ use super::{DATAGRAM, Error, Netns, message};
 use crate::msg::{Change, MessageType, NetlinkHeader, NetlinkMessages};
 use crate::wire::align;
 
-/// A socket that receives notifications.
+/// A socket that receives notifications. Dropped, it ends the subscription.
 #[derive(Debug)]
 pub struct Monitor {
     transport: Box<dyn Transport>,

@@ -17,7 +17,8 @@ use super::Error;
 /// Where `ip netns add` keeps the namespaces.
 const DIRECTORY: &str = "/run/netns";
 
-/// A network namespace, held open.
+/// A network namespace, held open: it lives as long as this value or a client that was opened in it,
+/// whoever leaves it.
 ///
 /// ```no_run
 /// use tc_proto::client::{Client, Netns};

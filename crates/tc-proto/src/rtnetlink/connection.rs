@@ -152,7 +152,7 @@ fn subscribe(runtime: &runtime::Handle) -> Result<Changes, Error> {
     Ok(Changes { socket, datagram: Vec::new(), at: 0 })
 }
 
-/// A stream of changes; see [`changes`].
+/// A stream of changes; see [`changes`]. Dropped, it ends the subscription.
 pub struct Changes {
     socket: TokioSocket,
     datagram: Vec<u8>,
