@@ -74,6 +74,11 @@ impl std::fmt::Debug for Actions {
     }
 }
 
+/// Whether another command of the object `actions` begins with this word.
+fn is_command(word: &str) -> bool {
+    NEXT_COMMANDS.iter().any(|name| abbreviates(word, name))
+}
+
 impl List {
     /// Reads the words after `action` up to the end or to `flowid` or `classid`, which are left to
     /// the filter. `refusal` is the last line of most errors: `Illegal "action"`.
@@ -87,12 +92,15 @@ impl List {
             match word {
                 "flowid" | "classid" => break,
                 // Commands of the object `actions`, which takes several in a line.
-                _ if NEXT_COMMANDS.iter().any(|name| abbreviates(word, name)) => break,
+                _ if is_command(word) => break,
                 "action" => {
                     args.word()?;
-                    if args.left() == 0 {
-                        let lines = "bad action empty 1\nparse_action: bad value (0:(null))!";
-                        return Err(Error::refused(lines).line(refusal));
+                    let next = args.peek().unwrap_or("(null)");
+                    if args.left() == 0 || (!list.is_empty() && is_command(next)) {
+                        let left = args.left();
+                        let line = format!("parse_action: bad value ({left}:{next})!");
+                        let error = Error::refused("bad action empty 1").line(line);
+                        return Err(error.line(refusal).at(args.next()));
                     }
                     continue;
                 }

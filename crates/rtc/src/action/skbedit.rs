@@ -50,10 +50,10 @@ impl ActionKind for Skbedit {
             }
             any = true;
         }
+        let control = control::parse(args)?.unwrap_or(Control::PIPE);
         if !any && !args.peek().is_some_and(|word| abbreviates(word, "index")) {
             return Err(Error::refused(USAGE).at(args.next()));
         }
-        let control = control::parse(args)?.unwrap_or(Control::PIPE);
         wire.head = ActionHead::new(parse_index(args, "skbedit: ")?, control);
         Ok(Box::new(Plain(wire)))
     }

@@ -182,7 +182,11 @@ impl Words {
             self.wire.link = Some(link);
             args.mark(&[tca::OPTIONS, TCA_U32_LINK]);
         } else if word == "ht" {
-            self.hash = table(args, "ht")?.0 & 0xffff_f000;
+            let table = table(args, "ht")?.0;
+            if handle.0 != 0 && table & 0xfff != 0 {
+                return Err(Error::refused("\"ht\" must be a hash table.").at(args.last()));
+            }
+            self.hash = table & 0xffff_f000;
             args.mark(&[tca::OPTIONS, TCA_U32_HASH]);
         } else if word == "sample" {
             self.sample(args)?;
