@@ -9,6 +9,11 @@ use crate::btf::{Btf, kind};
 use crate::elf::functions::Function;
 use crate::elf::{Elf, Place, SymbolKind};
 
+/// Most variables of a section that are looked at, and most members of a table: more than any object or kernel has.
+/// Nothing else bounds the work, as variables may overlap in a damaged object.
+const MAX_TABLES: usize = 256;
+const MAX_MEMBERS: usize = 256;
+
 /// What a program is for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Operation {
@@ -34,11 +39,13 @@ pub(crate) fn is_section(name: &str) -> bool {
 /// Finds the operations, by the index of the function that is the program. The first that a program is for counts.
 pub(crate) fn find(elf: &Elf, functions: &[Function], btf: &Btf) -> BTreeMap<usize, Operation> {
     let mut found = BTreeMap::new();
+    let mut seen = Vec::new();
     for (section, header) in elf.sections() {
         let name = elf.name(header.name);
-        if !is_section(name) {
+        if !is_section(name) || seen.contains(&name) {
             continue;
         }
+        seen.push(name);
         let Some(datasec) = btf.data_section(name) else { continue };
         // In an object, places are those of symbols.
         let places: BTreeMap<&str, u64> = elf
@@ -48,7 +55,7 @@ pub(crate) fn find(elf: &Elf, functions: &[Function], btf: &Btf) -> BTreeMap<usi
             .filter(|s| matches!(s.kind, SymbolKind::Object | SymbolKind::Untyped))
             .map(|s| (elf.name(s.name), s.value))
             .collect();
-        for var in btf.section_vars(&datasec) {
+        for var in btf.section_vars(&datasec).take(MAX_TABLES) {
             let Some(start) = places.get(btf.name(var.type_id)).copied() else { continue };
             let table = btf
                 .get(var.type_id)
@@ -62,9 +69,10 @@ pub(crate) fn find(elf: &Elf, functions: &[Function], btf: &Btf) -> BTreeMap<usi
             }
             let members: BTreeMap<u64, &str> = btf
                 .members(&table)
+                .take(MAX_MEMBERS)
                 .map(|m| (u64::from(m.bit_offset / 8), btf.str_at(m.name_off)))
                 .collect();
-            for reloc in relocs {
+            for reloc in relocs.iter().take(MAX_MEMBERS) {
                 let member = members.get(&(reloc.offset - start));
                 let function = function(elf, functions, section, reloc.offset, reloc.symbol);
                 if let (Some(member), Some(function)) = (member, function) {

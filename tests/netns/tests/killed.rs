@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 
-use netns_tests::{Ns, Output, isolated, object, skip};
+use netns_tests::{Ns, Output, isolated, object, since_linux, skip};
 
 /// What a load changes something with. `sendto` and `sendmsg` attach.
 const CALLS: [&str; 7] = ["bpf", "mkdir", "mkdirat", "mount", "symlink", "sendto", "sendmsg"];
@@ -116,6 +116,59 @@ fn a_load_that_was_killed_is_not_in_the_way_of_the_next() {
             }
         }
         assert!(killed > 25, "killed {killed} times only");
+    });
+}
+
+/// A program before all filters: a link that no pin holds is gone with the command.
+#[test]
+fn a_killed_attachment_is_whole_or_not_there() {
+    isolated(|ns| {
+        since_linux((6, 6), "TCX");
+        furnish(ns);
+        let show = "filter show dev eth0 ingress tcx";
+        let pin = "/sys/fs/bpf/tc/link";
+        let load = format!("filter add dev eth0 ingress tcx obj acts.o sec tc/kept pin {pin}");
+        let attached = || ns.rtc(&words(show)).ok().contains("through_kept");
+        let clean = || {
+            ns.program("umount", &["/sys/fs/bpf"]);
+            // The kernel detaches a link some time after its last pin is gone.
+            for _ in 0..100 {
+                if !attached() {
+                    break;
+                }
+                std::thread::sleep(std::time::Duration::from_millis(50));
+            }
+            assert!(!attached() && left(ns).is_empty());
+        };
+        clean();
+        ns.rtc(&words(&load)).ok();
+        let wanted = left(ns);
+        assert!(wanted.contains(pin) && wanted.contains(KEPT), "{wanted:?}");
+        let mut killed = 0;
+        for call in CALLS {
+            for nth in 1.. {
+                clean();
+                let done = cut(ns, call, &format!("signal=KILL:when={nth}"), &load);
+                if done.status == 0 {
+                    break;
+                }
+                killed += 1;
+                let what = format!("killed at {call} {nth}");
+                assert_eq!(done.status, 137, "{what}: {done}");
+                let after = left(ns);
+                assert!(after.is_subset(&wanted), "{what}: {after:?}");
+                if after.contains(pin) {
+                    assert!(attached(), "{what}");
+                    continue;
+                }
+                let next = ns.rtc(&words(&load));
+                assert_eq!((next.status, &*next.stderr), (0, ""), "{what}: {next}");
+                assert_eq!(left(ns), wanted, "{what}");
+                let shown = ns.rtc(&words(show)).ok().matches("through_kept").count();
+                assert_eq!(shown, 1, "{what}");
+            }
+        }
+        assert!(killed > 10, "killed {killed} times only");
     });
 }
 

@@ -233,3 +233,38 @@ fn wrong_words_say_what_is_wrong() {
         assert!(names(ns).is_empty());
     });
 }
+
+/// Kernels before 6.6 have no such hooks: that is what they are said to lack, and nothing is left of the load.
+#[test]
+fn kernels_without_the_hooks_are_told_apart() {
+    isolated(|ns| {
+        let release = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap();
+        let mut numbers = release.split(['.', '-']).map(|n| n.trim().parse().unwrap_or(0));
+        let version: (u32, u32) = (numbers.next().unwrap(), numbers.next().unwrap());
+        if version >= (6, 6) {
+            return;
+        }
+        ns.need_bpf();
+        ns.link("eth0");
+        object("acts");
+        for line in [
+            "filter add dev eth0 ingress tcx obj acts.o sec tc/kept",
+            "filter add dev eth0 egress tcx obj acts.o sec tc/kept pin /sys/fs/bpf/link",
+            "filter show dev eth0 ingress tcx",
+        ] {
+            let said = rtc(ns, line);
+            assert_ne!(said.status, 0, "{said}");
+            assert!(
+                said.stderr.contains("this kernel has no TCX, which needs Linux 6.6"),
+                "{said}"
+            );
+        }
+        let left = ns.program("find", &["/sys/fs/bpf", "-mindepth", "1", "!", "-name", "*.debug"]);
+        assert_eq!(left.stdout, "");
+        // Filters are as ever, and listing them asks for no more.
+        ns.rtc(&words("qdisc add dev eth0 clsact")).ok();
+        rtc(ns, "filter add dev eth0 ingress bpf da obj acts.o sec tc/drop").ok();
+        let shown = rtc(ns, "filter show dev eth0 ingress");
+        shown.shows("acts.o:[tc/drop]");
+    });
+}

@@ -208,9 +208,22 @@ fn parse(bytes: &[u8], name: &str) -> Result<Arc<Btf>, String> {
         Some([0xeb, 0x9f]) => Endian::Big,
         _ => return Err(format!("{name} holds no type information (BTF)")),
     };
+    if is_split(bytes, endian) {
+        return Err(format!(
+            "{name} holds the types of a module, which continue those of a kernel: give the kernel's"
+        ));
+    }
     Btf::parse(bytes, endian)
         .map(Arc::new)
         .map_err(|fault| format!("{name}: {}: {}", fault.at, fault.problem))
+}
+
+/// Whether type information continues other one: only what stands alone begins its strings with the empty one.
+fn is_split(bytes: &[u8], endian: Endian) -> bool {
+    let word = |at: usize| endian.u32_at(bytes, at).and_then(|w| usize::try_from(w).ok());
+    // Length of the header, and where the strings are behind it.
+    let strings = word(4).zip(word(16)).and_then(|(header, at)| header.checked_add(at));
+    strings.and_then(|at| bytes.get(at)).is_some_and(|first| *first != 0)
 }
 
 fn section(bytes: &[u8]) -> Option<&[u8]> {

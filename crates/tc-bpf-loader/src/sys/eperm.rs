@@ -118,7 +118,7 @@ impl Limits {
         }
         if reasons.is_empty() {
             reasons.push(
-                "the process has the capabilities, but a security module may forbid it".to_owned(),
+                "the process has the capabilities; a security module may forbid it, or this kernel cannot run such programs".to_owned(),
             );
         }
         Some(reasons.join("; "))

@@ -254,3 +254,25 @@ fn types_of_a_file() {
         assert!(error.ends_with(why), "{error}");
     }
 }
+
+fn word_at(bytes: &[u8], at: usize) -> usize {
+    u32::from_ne_bytes(bytes[at..at + 4].try_into().unwrap()) as usize
+}
+
+/// A module's file has types whose ids begin where those of its kernel end.
+#[test]
+fn types_of_a_module_alone_are_not_enough() {
+    let object = object(if cfg!(target_endian = "big") { "core-g-eb.o" } else { "core-g-el.o" });
+    let Some(Ok(btf)) = &object.btf else { panic!("no types") };
+    let mut types = crate::btf::fixup::for_kernel(btf, &object.elf);
+    // The length of the strings, which come last, is the last word of the header.
+    let length = word_at(&types, 20);
+    let at = types.len() - length;
+    types[at] = b'x';
+    let mut fake = Fake::new();
+    fake.add_file("/module.btf", &types);
+    let mut options = LoadOptions::new(ProgType::SCHED_CLS);
+    options.btf = Some("/module.btf".into());
+    let error = named(&object, "there").load(&options, &mut fake).unwrap_err().to_string();
+    assert!(error.contains("/module.btf holds the types of a module"), "{error}");
+}
