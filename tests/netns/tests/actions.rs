@@ -210,13 +210,13 @@ fn that_decide_and_redirect_are_listed_alike() {
             "\
 drop index 1
 pass random netrand drop 3 index 2 cookie a1b2
-gact goto chain 5 random determ pipe 10000 index 3
+continue random determ pipe 10000 index 3
 jump 3 index 4
-goto chain 7 index 5 no_percpu
+pipe index 5 no_percpu
 trap index 6
 reclassify index 4294967295
 mirred egress redirect dev eth0 index 1
-mirred ingress mirror dev eth1 index 2 goto chain 3
+mirred ingress mirror dev eth1 index 2 drop
 mirred egress mirror dev eth1 continue index 3 cookie 00112233445566778899aabbccddeeff
 mirred ingress redirect dev lo index 4
 vlan pop index 1

@@ -68,9 +68,9 @@ fn classes_of_flows() {
         host.batch(
             "\
 qdisc add dev eth0 root handle 1: prio
-qdisc add dev eth0 parent 1:1 handle 10: tbf rate 80bit burst 1600 limit 100k
+qdisc add dev eth0 parent 1:1 handle 10: tbf rate 80bit burst 1600 limit 10k
 qdisc add dev eth0 parent 10:1 handle 11: fq_codel flows 4
-qdisc add dev eth0 parent 1:2 handle 20: tbf rate 80bit burst 1600 limit 100k
+qdisc add dev eth0 parent 1:2 handle 20: tbf rate 80bit burst 1600 limit 10k
 qdisc add dev eth0 parent 20:1 handle 21: sfq divisor 8
 filter add dev eth0 parent 1: protocol ip pref 1 u32 match ip tos 0x10 0xff flowid 1:1
 filter add dev eth0 parent 1: protocol ip pref 2 u32 match u32 0 0 flowid 1:2
@@ -293,7 +293,7 @@ map key src action pass action drop index 7
 ",
         );
         host.compare_listings("eth1");
-        host.compare(&["-p", "-r", "filter", "show", "dev", "eth1"]);
+        host.compare_text(&["-p", "-r", "filter", "show", "dev", "eth1"]);
         let get = "filter get dev eth1 parent 1: protocol ip pref 2 handle 2 flow";
         host.compare(&get.split(' ').collect::<Vec<_>>());
         // With these, tc's JSON is none.
@@ -335,7 +335,11 @@ fn expressions_of_basic() {
                 format!("filter add dev eth1 ingress protocol ip pref {n} basic match 'meta({words})' classid 1:1\n")
             })
             .collect();
-        let integers = integers.concat();
+        let texts = "\
+filter add dev eth1 ingress protocol ip pref 6 handle 0xab basic match 'meta(dev eq \"eth1\")' police rate 1mbit burst 10k drop
+filter add dev eth1 ingress protocol ip pref 9 basic match '(meta(dev eq \"eth1\")) and (meta(sk_bind_if eq \"lo\"))' action drop
+";
+        let others = texts.to_owned() + &integers.concat();
         host.batch(
             "\
 filter add dev eth1 ingress protocol ip pref 1 basic match 'cmp(u8 at 0 layer 0 mask 0xff gt 10)' classid 1:1
@@ -343,13 +347,12 @@ filter add dev eth1 ingress protocol ip pref 2 basic match 'cmp(u16 at 2 layer l
 filter add dev eth1 ingress protocol ip pref 3 basic match 'nbyte(\"ab c\" at 4 layer 1)' or 'nbyte(0x4142 at 0)' or 'nbyte(\"\\x01\\n\\377\" at 3 layer transport)' classid 1:1
 filter add dev eth1 ingress protocol ip pref 4 basic match 'u32(u32 0x0a000000 0xf0000000 at nexthdr+0)' and 'u32(u16 5 0xff at 2)' classid 1:2
 filter add dev eth1 ingress protocol ip pref 5 basic match 'not (cmp(u8 at 9 eq 1) or (not meta(priority eq 6) and not u32(u8 1 1 at 0)))' action drop action pass
-filter add dev eth1 ingress protocol ip pref 6 handle 0xab basic match '(meta(dev eq \"eth1\")) and (meta(sk_bind_if eq \"lo\"))' police rate 1mbit burst 10k drop
 filter add dev eth1 ingress protocol ip pref 7 basic
 filter add dev eth1 ingress protocol ip pref 8 basic classid root
 ",
         );
         // Some comparisons are none to the kernel.
-        let file = host.file("lines", &integers);
+        let file = host.file("lines", &others);
         host.rtc(&["-force", "-batch", &file]);
         host.rtc(&["filter", "show", "dev", "eth1", "ingress"]).shows("meta(sk_sndbuf ");
         host.compare_text_listings("eth1");

@@ -67,6 +67,10 @@ impl ActionKind for Ct {
         false
     }
 
+    fn print_name(&self, out: &mut Out<'_>) {
+        out.field("kind", Wire::NAME, format_args!("{}", Wire::NAME));
+    }
+
     fn parse(&self, args: &mut Args<'_>) -> Result<Box<dyn Pending>, Error> {
         let mut wire = Wire::default();
         let mut action = 0;

@@ -98,7 +98,8 @@ impl ActionKind for Gate {
         out: &mut Out<'_>,
     ) -> Result<(), DecodeError> {
         let gate = Wire::decode(options)?;
-        out.newline();
+        // Some ends of lines are such under -oneline, too.
+        out.text("\n");
         let any = |number: i32| match number {
             -1 => "wildcard".to_owned(),
             _ => number.to_string(),
@@ -112,7 +113,7 @@ impl ActionKind for Gate {
         let flags = format!("{:x}", gate.flags.unwrap_or(0));
         let prefix = if flags == "0" { "" } else { "0x" };
         out.field("flags", format!("{prefix}{flags}"), format_args!("\tflags {prefix}{flags}"));
-        out.newline();
+        out.text("\n");
         let times = [
             ("base_time", "base-time", gate.base_time_ns),
             ("cycle_time", "cycle-time", gate.cycle_time_ns),
@@ -134,8 +135,9 @@ impl ActionKind for Gate {
             });
         }
         control::print(gate.head.control, "control_action", "\t", "", out);
-        out.newline();
-        print::print_refs(&gate.head, gate.times, "\t ", show, out);
+        out.text("\n");
+        print::print_refs_open(&gate.head, gate.times, "\t ", show, out);
+        out.text("\n");
         Ok(())
     }
 }

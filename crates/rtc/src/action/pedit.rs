@@ -179,15 +179,16 @@ impl ActionKind for Pedit {
         control::print(pedit.head.control, "control_action", "action ", "", out);
         let count = pedit.keys.len() as u64;
         out.field("nkeys", count, format_args!(" keys {count}"));
-        out.newline();
-        print::print_refs(&pedit.head, pedit.times, " \t ", show, out);
+        // These ends of lines are such under -oneline, too.
+        out.text("\n");
+        print::print_refs_open(&pedit.head, pedit.times, " \t ", show, out);
         out.array("keys", |out| {
             for (number, key) in pedit.keys.iter().enumerate() {
-                out.text(format_args!("\t key #{number} "));
+                out.text(format_args!("\n\t key #{number} "));
                 out.entry(|out| print_key(key, out));
-                out.newline();
             }
         });
+        out.newline();
         Ok(())
     }
 }

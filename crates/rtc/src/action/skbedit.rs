@@ -50,7 +50,14 @@ impl ActionKind for Skbedit {
             }
             any = true;
         }
-        let control = control::parse(args)?.unwrap_or(Control::PIPE);
+        let control = match any {
+            true => control::parse(args)?,
+            false => control::parse_quietly(args).map_err(|e| match e.ends_batch() {
+                true => e,
+                false => e.line(USAGE.trim_end()),
+            })?,
+        };
+        let control = control.unwrap_or(Control::PIPE);
         if !any && !args.peek().is_some_and(|word| abbreviates(word, "index")) {
             return Err(Error::refused(USAGE).at(args.next()));
         }

@@ -278,6 +278,10 @@ impl Words {
         if args.take("divisor") {
             divisor = parse_divisor(args.value()?)
                 .ok_or_else(|| Error::refused("Illegal sample \"divisor\"").at(args.last()))?;
+            // tc wants a word behind it.
+            if args.left() == 0 {
+                return Err(Error::incomplete());
+            }
         }
         let bucket = (value & mask).checked_shr(mask.trailing_zeros()).unwrap_or(0) % divisor;
         self.sampled = Some(bucket);

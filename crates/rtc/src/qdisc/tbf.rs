@@ -6,7 +6,7 @@ use tc_proto::qdisc::tbf::{
 };
 use tc_proto::qdisc::{Tbf as Wire, TbfParms};
 use tc_proto::units::{
-    Base, LinkLayer, Psched, Rate, RateSpec, Size, TimeUs, UnitError, parse_u16,
+    Base, LinkLayer, Psched, Rate, RateSpec, Size, TimeNs, TimeUs, UnitError, parse_u16,
 };
 use tc_proto::{DecodeError, Kind};
 
@@ -332,8 +332,13 @@ fn print(tbf: &Wire, parms: &TbfParms, show: &mut Show<'_>, out: &mut Out<'_>) {
     }
     let latency = latency_us(parms, rate, peakrate, &psched);
     if latency >= 0.0 {
-        let us = latency as u32;
-        out.field("lat", us, format_args!("lat {} ", TimeUs(us)));
+        match u32::try_from(latency as u64) {
+            Ok(us) => out.field("lat", us, format_args!("lat {} ", TimeUs(us))),
+            Err(_) => {
+                let time = TimeNs((latency * 1e3) as i64);
+                out.field("lat", latency as u64, format_args!("lat {time} "));
+            }
+        }
     }
     if options.raw || latency < 0.0 {
         let limit = parms.limit_bytes;
