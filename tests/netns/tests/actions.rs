@@ -221,7 +221,7 @@ mirred egress mirror dev eth1 continue index 3 cookie 00112233445566778899aabbcc
 mirred ingress redirect dev lo index 4
 vlan pop index 1
 vlan push id 123 protocol 802.1ad priority 3 drop index 2
-vlan modify id 4095 priority 0 index 3
+vlan modify id 4094 priority 0 index 3
 vlan modify protocol 802.1q id 5 index 4
 vlan pop_eth index 5
 vlan push_eth dst_mac 00:11:22:33:44:55 src_mac 66:77:88:99:aa:bb pass index 6
@@ -236,7 +236,7 @@ simple sdata \"hello world\" index 1
 simple sdata x index 2
 skbedit mark 5/0xff index 1
 skbedit queue_mapping 3 priority 1:2 mark 7 ptype host drop index 2
-skbedit ptype 5 index 3
+skbedit ptype otherhost index 3
 skbedit inheritdsfield index 4
 skbedit priority root continue index 5
 ",

@@ -347,7 +347,6 @@ filter add dev eth1 ingress protocol ip pref 2 basic match 'cmp(u16 at 2 layer l
 filter add dev eth1 ingress protocol ip pref 3 basic match 'nbyte(\"ab c\" at 4 layer 1)' or 'nbyte(0x4142 at 0)' or 'nbyte(\"\\x01\\n\\377\" at 3 layer transport)' classid 1:1
 filter add dev eth1 ingress protocol ip pref 4 basic match 'u32(u32 0x0a000000 0xf0000000 at nexthdr+0)' and 'u32(u16 5 0xff at 2)' classid 1:2
 filter add dev eth1 ingress protocol ip pref 5 basic match 'not (cmp(u8 at 9 eq 1) or (not meta(priority eq 6) and not u32(u8 1 1 at 0)))' action drop action pass
-filter add dev eth1 ingress protocol ip pref 7 basic
 filter add dev eth1 ingress protocol ip pref 8 basic classid root
 ",
         );

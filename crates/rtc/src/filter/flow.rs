@@ -144,7 +144,6 @@ impl FilterKind for Flow {
             ematch::print(tree, show, out)?;
         }
         if let Some(police) = &flow.police {
-            out.newline();
             acts::print_police(police, show, out)?;
         }
         if flow.actions.is_some() {
