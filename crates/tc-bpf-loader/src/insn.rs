@@ -129,6 +129,7 @@ impl Insn {
 
     /// Reads the eight bytes of one instruction.
     #[must_use]
+    #[inline]
     pub fn decode(bytes: [u8; 8], endian: Endian) -> Self {
         let [code, regs, o0, o1, i0, i1, i2, i3] = bytes;
         let (dst, src) = match endian {
@@ -146,6 +147,7 @@ impl Insn {
 
     /// Writes the eight bytes of one instruction. Only the low four bits of `dst` and `src` exist.
     #[must_use]
+    #[inline]
     pub fn encode(self, endian: Endian) -> [u8; 8] {
         let (dst, src) = (self.dst & 0xf, self.src & 0xf);
         let regs = match endian {

@@ -10,6 +10,7 @@ use crate::Endian;
 use crate::btf::Btf;
 use crate::btf::ext::BtfExt;
 use crate::elf::functions::{self, Function};
+use crate::elf::image::Image;
 use crate::elf::{self, Elf, Place, SymbolKind, btf_maps, legacy_maps};
 use crate::error::{Fault, Listing, ObjectError};
 use crate::map::MapSpec;
@@ -74,7 +75,7 @@ impl ObjectSpec {
     pub fn from_path(path: &Path) -> Result<ObjectSpec, ObjectError> {
         let file = path.display().to_string();
         match read_file(path) {
-            Ok(bytes) => Self::parse(&file, &bytes),
+            Ok(image) => Self::of_image(&file, image),
             Err(source) => Err(ObjectError::Read { file, source }),
         }
     }
@@ -86,7 +87,11 @@ impl ObjectSpec {
     /// # Errors
     /// [`ObjectError::NotObject`], [`ObjectError::WrongMachine`], [`ObjectError::Malformed`].
     pub fn parse(name: &str, bytes: &[u8]) -> Result<ObjectSpec, ObjectError> {
-        let elf = Elf::parse(name, bytes)?;
+        Self::of_image(name, bytes.into())
+    }
+
+    fn of_image(name: &str, image: Image) -> Result<ObjectSpec, ObjectError> {
+        let elf = Elf::parse(name, image)?;
         let functions = functions::find(&elf).map_err(|fault| fault.in_file(name))?;
         let indices: BTreeMap<&str, u32> =
             elf.sections().skip(1).map(|(i, s)| (elf.name(s.name), i)).collect();
@@ -341,18 +346,18 @@ fn listing<'a>(programs: impl Iterator<Item = ProgramSpec<'a>>) -> Listing {
 }
 
 /// Reads a regular file; a pipe or a device could block for ever or never end.
-fn read_file(path: &Path) -> std::io::Result<Vec<u8>> {
+fn read_file(path: &Path) -> std::io::Result<Image> {
     let not_regular = || std::io::Error::other("it is not a regular file");
     if !std::fs::metadata(path)?.is_file() {
         return Err(not_regular());
     }
     let file = File::open(path)?;
-    if !file.metadata()?.is_file() {
+    let meta = file.metadata()?;
+    if !meta.is_file() {
         return Err(not_regular());
     }
-    let mut bytes = Vec::new();
-    file.take(elf::MAX_FILE as u64 + 1).read_to_end(&mut bytes)?;
-    Ok(bytes)
+    let most = elf::MAX_FILE as u64 + 1;
+    Image::read(file.take(most), meta.len().min(most) as usize)
 }
 
 fn license(bytes: &[u8]) -> Result<String, Fault> {

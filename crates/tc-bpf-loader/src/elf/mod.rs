@@ -5,8 +5,10 @@
 
 pub(crate) mod btf_maps;
 pub(crate) mod functions;
+pub(crate) mod image;
 pub(crate) mod legacy_maps;
 
+use image::Image;
 use object::elf::{
     EM_BPF, EM_NONE, ET_REL, FileHeader64, Rel64, SHF_EXECINSTR, SHT_NOBITS, SHT_PROGBITS, SHT_REL,
     SHT_RELA, SHT_SYMTAB, STB_LOCAL, STB_WEAK, STT_FILE, STT_FUNC, STT_NOTYPE, STT_OBJECT,
@@ -92,9 +94,7 @@ pub(crate) struct Reloc {
 /// The tables of one object.
 #[derive(Clone)]
 pub(crate) struct Elf {
-    /// The file, in words because ELF's tables want eight-byte alignment.
-    words: Vec<u64>,
-    len: usize,
+    image: Image,
     pub(crate) endian: Endian,
     pub(crate) sections: Vec<Section>,
     pub(crate) symbols: Vec<Symbol>,
@@ -104,14 +104,13 @@ pub(crate) struct Elf {
 }
 
 impl Elf {
-    pub(crate) fn parse(file: &str, bytes: &[u8]) -> Result<Elf, ObjectError> {
+    pub(crate) fn parse(file: &str, image: Image) -> Result<Elf, ObjectError> {
+        let bytes = image.bytes();
         let not_object = |found: String| ObjectError::NotObject { file: file.to_owned(), found };
         if bytes.len() > MAX_FILE {
             return Err(not_object(format!("it is larger than {} MiB", MAX_FILE >> 20)));
         }
-        let words = to_words(bytes);
-        let aligned = bytes_of(&words, bytes.len());
-        let Ok(header) = FileHeader64::<Endianness>::parse(aligned) else {
+        let Ok(header) = FileHeader64::<Endianness>::parse(bytes) else {
             return Err(not_object(describe(bytes)));
         };
         let Ok(e) = header.endian() else {
@@ -128,16 +127,15 @@ impl Elf {
             ));
         }
         let mut elf = Elf {
-            words: Vec::new(),
-            len: bytes.len(),
+            image: Image::default(),
             endian: if header.is_big_endian() { Endian::Big } else { Endian::Little },
             sections: Vec::new(),
             symbols: Vec::new(),
             relocs: Vec::new(),
             is_gcc: false,
         };
-        elf.read_tables(header, e, aligned).map_err(|fault| fault.in_file(file))?;
-        elf.words = words;
+        elf.read_tables(header, e, bytes).map_err(|fault| fault.in_file(file))?;
+        elf.image = image;
         let comment = elf.sections().find(|(_, s)| elf.name(s.name) == ".comment");
         elf.is_gcc = comment.is_some_and(|(i, _)| {
             elf.section_bytes(i).split(|b| *b == 0).any(|text| text.starts_with(b"GCC:"))
@@ -353,7 +351,7 @@ impl Elf {
     }
 
     pub(crate) fn bytes(&self) -> &[u8] {
-        bytes_of(&self.words, self.len)
+        self.image.bytes()
     }
 
     /// A name; `""` for things without one.
@@ -401,23 +399,6 @@ impl Elf {
         let to = self.relocs.partition_point(|r| (r.section, r.offset) < (section, end));
         self.relocs.get(from..to).unwrap_or_default()
     }
-}
-
-fn to_words(bytes: &[u8]) -> Vec<u64> {
-    bytes
-        .chunks(8)
-        .map(|chunk| {
-            let mut word = [0; 8];
-            for (to, from) in word.iter_mut().zip(chunk) {
-                *to = *from;
-            }
-            u64::from_ne_bytes(word)
-        })
-        .collect()
-}
-
-fn bytes_of(words: &[u64], len: usize) -> &[u8] {
-    object::pod::bytes_of_slice(words).get(..len).unwrap_or_default()
 }
 
 fn file_range(

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::{Linker, MAX_INSNS};
 use crate::elf::{Place, R_BPF_64_32, R_BPF_64_64, Reloc, SymbolKind};
 use crate::error::ObjectError;
-use crate::insn::Insn;
+use crate::insn::{Endian, Insn};
 
 /// A call or a function's address whose target is known but not yet where it will be.
 struct Pending {
@@ -25,6 +25,8 @@ struct Open {
     start: usize,
     /// Next instruction to look at, from the function's start.
     next: usize,
+    /// No relocation is for it: of its instructions only calls refer to anything.
+    is_bare: bool,
 }
 
 impl Linker<'_> {
@@ -35,6 +37,12 @@ impl Linker<'_> {
         let mut stack = vec![self.place(main, &mut placed)?];
         while let Some(mut open) = stack.pop() {
             while open.next < open.count {
+                if open.is_bare {
+                    let left = self.out.insns.get(open.start + open.next..open.start + open.count);
+                    let call = left.and_then(|left| left.iter().position(|i| i.code == Insn::CALL));
+                    let Some(call) = call else { break };
+                    open.next += call;
+                }
                 let here = open.next;
                 let reference = self.insn(&open, here)?;
                 let code = self.out.insns.get(open.start + here).map_or(0, |i| i.code);
@@ -91,13 +99,29 @@ impl Linker<'_> {
             let what = format!("has more than {MAX_INSNS} instructions, the kernel's limit");
             return Err(self.unsupported(section, offset, &what));
         }
-        let insns = code.chunks_exact(Insn::SIZE).filter_map(|c| c.try_into().ok());
-        self.out.insns.reserve(code.len() / Insn::SIZE);
-        self.out.insns.extend(insns.map(|c| Insn::decode(c, spec.elf.endian)));
+        let insns = code.chunks_exact(Insn::SIZE).map(|c| {
+            // The chunks have just this size.
+            let bytes = c.try_into().unwrap_or_default();
+            match spec.elf.endian {
+                // The host's order apart, so that nothing is asked for each instruction.
+                Endian::HOST => Insn::decode(bytes, Endian::HOST),
+                other => Insn::decode(bytes, other),
+            }
+        });
+        self.out.insns.extend(insns);
         self.add_core(section, offset, function.size, start)?;
         self.add_debug_info(section, offset, function.size, start);
         placed.insert(index, start);
-        Ok(Open { section, offset, count: self.out.insns.len() - start, start, next: 0 })
+        // Also what touches the end: a constant may reach over it.
+        let end = offset.saturating_add(function.size).saturating_add(8);
+        Ok(Open {
+            section,
+            offset,
+            count: self.out.insns.len() - start,
+            start,
+            next: 0,
+            is_bare: spec.elf.relocs_in(section, offset, end).is_empty(),
+        })
     }
 
     /// Resolves what one instruction refers to; a function's index if it is a function.
