@@ -18,9 +18,9 @@ use proptest::prelude::*;
 use super::channel::Channel;
 use super::connection::over;
 use super::{OwnedRequest, TcHandle};
-use crate::client::Error;
 use crate::client::tests::faults::{Fault, arrive, fault, in_order, qdisc};
 use crate::client::tests::{Datagram, Fails, Foreign, Step, ack, change, done, quiet};
+use crate::client::{Ack, Error};
 use crate::msg::QdiscList;
 
 /// A socket whose n-th send queues the n-th list of steps.
@@ -143,6 +143,17 @@ fn is_harmless(fault: Fault) -> bool {
     matches!(fault, None | Late | Twice | Interrupted | Foreign | Stale)
 }
 
+/// The outcome of a request is the answer to it, or an error where the faults take an answer away.
+fn its_own(outcome: Result<Ack, Error>, errno: i32, harmless: bool) -> Result<(), TestCaseError> {
+    match outcome {
+        Ok(_) => prop_assert_eq!(errno, 0),
+        Err(Error::Kernel(e)) => prop_assert_eq!(e.errno, errno),
+        Err(Error::Io { .. } | Error::NoAnswer) => prop_assert!(!harmless),
+        Err(e) => prop_assert!(false, "{e:?}"),
+    }
+    Ok(())
+}
+
 proptest! {
     #[test]
     fn one_request_after_another_gets_its_own_answer_or_an_error(
@@ -162,12 +173,7 @@ proptest! {
         });
         let harmless = faults.iter().flatten().all(|fault| is_harmless(*fault));
         for (outcome, errno) in outcomes {
-            match outcome {
-                Ok(_) => prop_assert_eq!(errno, 0),
-                Err(Error::Kernel(e)) => prop_assert_eq!(e.errno, errno),
-                Err(Error::Io { .. } | Error::NoAnswer) => prop_assert!(!harmless),
-                Err(e) => prop_assert!(false, "{e:?}"),
-            }
+            its_own(outcome, errno, harmless)?;
         }
     }
 
@@ -204,12 +210,7 @@ proptest! {
         prop_assert_eq!(outcomes.len(), count);
         let harmless = faults.iter().all(|fault| is_harmless(*fault));
         for (outcome, errno) in outcomes.into_iter().zip(errnos) {
-            match outcome {
-                Ok(_) => prop_assert_eq!(errno, 0),
-                Err(Error::Kernel(e)) => prop_assert_eq!(e.errno, errno),
-                Err(Error::Io { .. } | Error::NoAnswer) => prop_assert!(!harmless),
-                Err(e) => prop_assert!(false, "{e:?}"),
-            }
+            its_own(outcome, errno, harmless)?;
         }
     }
 
