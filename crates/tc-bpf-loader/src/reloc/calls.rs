@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::{Linker, MAX_INSNS};
 use crate::elf::{Place, R_BPF_64_32, R_BPF_64_64, Reloc, SymbolKind};
 use crate::error::ObjectError;
-use crate::insn::{Endian, Insn};
+use crate::insn::Insn;
 
 /// A call or a function's address whose target is known but not yet where it will be.
 struct Pending {
@@ -99,16 +99,9 @@ impl Linker<'_> {
             let what = format!("has more than {MAX_INSNS} instructions, the kernel's limit");
             return Err(self.unsupported(section, offset, &what));
         }
-        let insns = code.chunks_exact(Insn::SIZE).map(|c| {
-            // The chunks have just this size.
-            let bytes = c.try_into().unwrap_or_default();
-            match spec.elf.endian {
-                // The host's order apart, so that nothing is asked for each instruction.
-                Endian::HOST => Insn::decode(bytes, Endian::HOST),
-                other => Insn::decode(bytes, other),
-            }
-        });
-        self.out.insns.extend(insns);
+        // The chunks have just this size.
+        let insns = code.chunks_exact(Insn::SIZE).map(|c| c.try_into().unwrap_or_default());
+        self.out.insns.extend(insns.map(|c| Insn::decode(c, spec.elf.endian)));
         self.add_core(section, offset, function.size, start)?;
         self.add_debug_info(section, offset, function.size, start);
         placed.insert(index, start);
