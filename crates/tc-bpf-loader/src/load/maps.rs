@@ -246,6 +246,7 @@ impl<'a> Maker<'a> {
                 .filter(|_| map.map_type.takes_btf() && known)
                 .map(|fd| (fd, ids.0, ids.1)),
             inner,
+            ..MapCreate::default()
         };
         let mut result = charged(self.kernel, |kernel| kernel.map_create(&request));
         let first = match result {
@@ -324,7 +325,7 @@ impl<'a> Maker<'a> {
     pub(super) fn put_programs(
         &mut self,
         maps: &[usize],
-        programs: &BTreeMap<usize, OwnedFd>,
+        programs: &BTreeMap<usize, (OwnedFd, String)>,
     ) -> Result<Vec<String>, LoadError> {
         let mut emptied = Vec::new();
         for (map, index) in self.holders(maps, |t| t == MapType::PROG_ARRAY) {
@@ -336,7 +337,7 @@ impl<'a> Maker<'a> {
                     );
                     return Err(self.spec.unsupported(None, what).into());
                 };
-                self.put(map, index, *slot, name, programs.get(at).map(OwnedFd::as_raw_fd))?;
+                self.put(map, index, *slot, name, programs.get(at).map(|(fd, _)| fd.as_raw_fd()))?;
             }
             if map.pinning == Pinning::None {
                 emptied.push(map.name.clone());

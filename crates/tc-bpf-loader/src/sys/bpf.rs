@@ -53,6 +53,8 @@ struct MapCreateAttr {
     btf_value_type_id: u32,
     btf_vmlinux_value_type_id: u32,
     map_extra: u64,
+    value_type_btf_obj_fd: u32,
+    map_token_fd: u32,
 }
 
 /// `struct bpf_common_attr`, with what follows it up to its alignment.
@@ -175,7 +177,7 @@ pub(super) struct ByIdAttr {
 
 // No padding: every byte that the kernel reads is written.
 const _: () = {
-    assert!(size_of::<MapCreateAttr>() == 72);
+    assert!(size_of::<MapCreateAttr>() == 80);
     assert!(size_of::<CommonAttr>() == 24);
     assert!(size_of::<ProgLoadAttr>() == 144);
     assert!(size_of::<BtfLoadAttr>() == 32);
@@ -301,6 +303,8 @@ fn map_attr(map: &MapCreate<'_>) -> MapCreateAttr {
         btf_value_type_id: value,
         map_extra: map.map_extra,
         inner_map_fd: map.inner.map_or(0, |fd| fd.as_raw_fd() as u32),
+        btf_vmlinux_value_type_id: map.kernel_type,
+        value_type_btf_obj_fd: map.kernel_types.map_or(0, |fd| fd.as_raw_fd() as u32),
         ..MapCreateAttr::default()
     }
 }

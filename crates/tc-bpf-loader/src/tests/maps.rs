@@ -487,6 +487,7 @@ fn the_kernel_keeps_nothing_of_a_failed_load() {
             map_extra: 0,
             btf: None,
             inner: None,
+            ..crate::sys::MapCreate::default()
         })
         .unwrap();
     kernel.obj_pin(small.as_fd(), &path).unwrap();
