@@ -251,30 +251,21 @@ fn split(line: &[u8]) -> Result<Vec<Word<'_>>, &'static str> {
         None => Word::new(OsStr::from_bytes(line.get(place).unwrap_or_default())),
     };
     let mut words = Vec::with_capacity(USUAL_WORDS);
-    let mut at = 0;
-    loop {
-        while line.get(at).is_some_and(is_blank) {
-            at += 1;
-        }
-        let Some(first) = line.get(at) else { return Ok(words) };
+    let mut bytes = line.iter().enumerate();
+    while let Some((start, first)) = bytes.find(|(_, b)| !is_blank(b)) {
         if words.len() == MAX_WORDS {
             return Err("Too many arguments to command\n");
         }
-        if matches!(first, b'"' | b'\'') {
-            let start = at + 1;
-            let inside = line.get(start..).unwrap_or_default();
-            let len =
-                inside.iter().position(|b| b == first).ok_or("Unterminated quoted string\n")?;
-            words.push(word(start..start + len));
-            at = start + len + 1;
+        words.push(if matches!(first, b'"' | b'\'') {
+            let end = bytes.find(|(_, b)| *b == first);
+            let (end, _) = end.ok_or("Unterminated quoted string\n")?;
+            word(start + 1..end)
         } else {
-            let start = at;
-            while line.get(at).is_some_and(|b| !is_blank(b)) {
-                at += 1;
-            }
-            words.push(word(start..at));
-        }
+            let end = bytes.find(|(_, b)| is_blank(b));
+            word(start..end.map_or(line.len(), |(end, _)| end))
+        });
     }
+    Ok(words)
 }
 
 #[cfg(test)]
