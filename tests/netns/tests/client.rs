@@ -248,3 +248,33 @@ fn warnings_are_values() {
         assert!(warning.message.unwrap().contains("quantum of class 10001 is small"));
     });
 }
+
+/// More changes than the socket holds: it is said that some are missing, and all that follow come.
+#[test]
+fn changes_that_were_missed_are_told() {
+    isolated(|ns| {
+        ns.link("eth0");
+        let (mut client, eth0) = client();
+        let mut monitor = Monitor::open(&[Monitor::TC]).unwrap();
+        let fifo = |limit_pkts| {
+            let fifo = Pfifo { limit_pkts: Some(limit_pkts) };
+            QdiscRequest::root(eth0).handle(Handle::new(1, 0)).with(&fifo).unwrap()
+        };
+        let all = (1..=10_000).map(|n| fifo(n).encode(Verb::Replace).unwrap());
+        client.batch(all, |n, outcome| assert!(outcome.is_ok(), "{n}"));
+        let (mut last, mut lost) = (0, 0);
+        for change in monitor.changes(Duration::ZERO) {
+            match change.unwrap() {
+                Change::New(AnyReply::Qdisc(made)) => {
+                    last = made.decode::<Pfifo>().unwrap().unwrap().limit_pkts.unwrap();
+                }
+                Change::Lost => {
+                    lost += 1;
+                    client.replace(&fifo(10_001)).unwrap();
+                }
+                _ => {}
+            }
+        }
+        assert_eq!((last, lost), (10_001, 1));
+    });
+}

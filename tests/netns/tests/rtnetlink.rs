@@ -387,6 +387,44 @@ fn changes_come_as_a_stream() {
     });
 }
 
+/// More changes than the socket holds: it is said that some are missing, and the stream goes on.
+#[test]
+fn changes_that_were_missed_are_told() {
+    isolated(|ns| {
+        ns.link("eth0");
+        block_on(async {
+            let tc = own();
+            let eth0 = tc.link_index("eth0").await.unwrap();
+            let mut changes = changes().unwrap();
+            let fifo = |limit_pkts| {
+                let fifo = Pfifo { limit_pkts: Some(limit_pkts) };
+                QdiscRequest::root(eth0).handle(Handle::new(1, 0)).with(&fifo).unwrap()
+            };
+            // Nobody reads meanwhile.
+            let all = (1..=10_000).map(|n| fifo(n).encode(Verb::Replace).unwrap().into());
+            assert!(tc.batch(all).await.into_iter().all(|outcome| outcome.is_ok()));
+            let (mut last, mut lost) = (0, 0);
+            // What changes once it is told that some are missing is heard.
+            while last < 10_001 {
+                match changes.next().await.unwrap().unwrap() {
+                    Change::New(AnyReply::Qdisc(made)) => {
+                        let limit = made.decode::<Pfifo>().unwrap().unwrap().limit_pkts.unwrap();
+                        assert!(limit > last, "{limit} after {last}");
+                        last = limit;
+                    }
+                    Change::Lost => {
+                        lost += 1;
+                        tc.replace(&fifo(10_001)).await.unwrap();
+                    }
+                    Change::Deleted(AnyReply::Qdisc(_)) => {}
+                    other => panic!("{other:?}"),
+                }
+            }
+            assert_eq!(lost, 1);
+        });
+    });
+}
+
 #[test]
 fn other_namespaces_are_reached_without_moving() {
     isolated(|ns| {

@@ -1,7 +1,7 @@
 //! Tables of programs that the kernel uses (`struct_ops`): congestion control.
 #![expect(
     clippy::unwrap_used,
-    clippy::expect_used,
+    clippy::indexing_slicing,
     reason = "what helpers of tests do not find fails the test"
 )]
 
@@ -20,10 +20,10 @@ fn tables(ns: &Ns) -> (Vec<u8>, [String; 2]) {
     let mut bytes = include_bytes!("../../../crates/tc-bpf-loader/testdata/tables-g-el.o").to_vec();
     let namespace = std::fs::read_link("/proc/self/ns/net").unwrap();
     let number: String = namespace.to_string_lossy().chars().filter(char::is_ascii_digit).collect();
-    let names = ["rtc_held", "rtc_linked"].map(|old| {
-        let name = format!("{}{number}", &old[4..5]);
+    let names = [("rtc_held", 'h'), ("rtc_linked", 'l')].map(|(old, letter)| {
+        let name = format!("{letter}{number}");
         let at = bytes.windows(old.len()).position(|w| w == old.as_bytes()).unwrap();
-        let room = bytes.get_mut(at..at + 15).unwrap();
+        let room = &mut bytes[at..at + 15];
         room.fill(0);
         room[..name.len()].copy_from_slice(name.as_bytes());
         name

@@ -266,7 +266,7 @@ mod kernel {
         }
         let mut image = bytes(&format!("tables-g-{ORDER}.o"));
         let old = format!("rtc_{name}");
-        let own = format!("{}{}", &name[..1], std::process::id());
+        let own = format!("{}{}", name.len(), std::process::id());
         let at = image.windows(old.len()).position(|w| w == old.as_bytes()).unwrap();
         image[at..at + 15].fill(0);
         image[at..at + own.len()].copy_from_slice(own.as_bytes());

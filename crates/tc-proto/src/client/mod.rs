@@ -68,7 +68,7 @@ pub(crate) mod ensure;
 mod errno;
 mod error;
 pub(crate) mod link;
-mod monitor;
+pub(crate) mod monitor;
 mod netns;
 pub(crate) mod object;
 mod pipeline;

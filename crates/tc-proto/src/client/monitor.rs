@@ -2,6 +2,7 @@
 //!
 //! Kernel: uapi/linux/rtnetlink.h (`RTNLGRP_*`).
 
+use std::io;
 use std::ops::Range;
 use std::time::{Duration, Instant};
 
@@ -18,6 +19,45 @@ pub struct Monitor {
     /// Where the next message starts in `buf`.
     at: usize,
     timeout: Option<Duration>,
+    gap: Gap,
+}
+
+/// Notifications that were dropped, of which nobody has been told.
+///
+/// The kernel says that its buffer is full before it gives out what is in it, and drops on until that
+/// is read, without saying so again. Who looked at everything anew as soon as it says so would miss what
+/// changes until then. So what there is is read first, and then it is told.
+#[derive(Debug, Default)]
+pub(crate) struct Gap {
+    /// How much was read since.
+    read: Option<usize>,
+}
+
+impl Gap {
+    /// A buffer holds less. When more was read, it was empty in between.
+    const FULL: usize = 8192;
+
+    /// The kernel says that it dropped something. Says whether to tell now: the buffer was empty since
+    /// it said so before.
+    pub(crate) fn dropped(&mut self) -> bool {
+        self.read.replace(0).is_some()
+    }
+
+    /// Something was read. Says whether to tell now.
+    pub(crate) fn read(&mut self) -> bool {
+        let read = self.read.map(|n| n + 1);
+        self.read = read.filter(|n| *n < Self::FULL);
+        read != self.read
+    }
+
+    /// There is nothing to read. Says whether to tell now.
+    pub(crate) fn empty(&mut self) -> bool {
+        self.read.take().is_some()
+    }
+
+    pub(crate) fn is_open(&self) -> bool {
+        self.read.is_some()
+    }
 }
 
 /// An event by its place in the buffer.
@@ -32,8 +72,8 @@ enum Next {
 pub enum Event<'a> {
     /// A message: header and body.
     Message(NetlinkHeader, &'a [u8]),
-    /// The socket's buffer was full and the kernel dropped notifications. Those that follow are
-    /// good, but what is known from earlier ones may be outdated.
+    /// The socket's buffer was full and the kernel dropped notifications. What was in it came before
+    /// this; all that changes from now on follows, but what is known from earlier may be outdated.
     Lost,
 }
 
@@ -42,18 +82,23 @@ pub enum Event<'a> {
 pub struct Changes<'a> {
     monitor: &'a mut Monitor,
     timeout: Duration,
+    /// The socket failed.
+    failed: bool,
 }
 
 impl Iterator for Changes<'_> {
     type Item = Result<Change, Error>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        loop {
+        while !self.failed {
             let (message_type, body) = match self.monitor.next_timeout(self.timeout) {
                 Ok(Some(Event::Message(header, body))) => (MessageType(header.message_type), body),
                 Ok(Some(Event::Lost)) => return Some(Ok(Change::Lost)),
                 Ok(None) => return None,
-                Err(e) => return Some(Err(e)),
+                Err(e) => {
+                    self.failed = !matches!(e, Error::Decode(_));
+                    return Some(Err(e));
+                }
             };
             if Change::is_one(message_type) {
                 return Some(
@@ -61,6 +106,7 @@ impl Iterator for Changes<'_> {
                 );
             }
         }
+        None
     }
 }
 
@@ -81,7 +127,13 @@ impl Monitor {
     }
 
     pub(super) fn over(transport: Box<dyn Transport>) -> Self {
-        Self { transport, buf: Vec::with_capacity(2 * DATAGRAM), at: 0, timeout: None }
+        Self {
+            transport,
+            buf: Vec::with_capacity(2 * DATAGRAM),
+            at: 0,
+            timeout: None,
+            gap: Gap::default(),
+        }
     }
 
     /// Waits for the next event.
@@ -105,7 +157,7 @@ impl Monitor {
     /// `timeout`. The subscription goes on; the iterator may be asked again, or made anew.
     ///
     /// Needs the group [`TC`](Self::TC). Messages of other groups are skipped. An error about one
-    /// message does not end the iteration.
+    /// message, [`Error::Decode`], does not end the iteration; one of the socket, [`Error::Io`], does.
     ///
     /// ```no_run
     /// use std::time::Duration;
@@ -123,7 +175,7 @@ impl Monitor {
     /// # Ok::<(), tc_proto::client::Error>(())
     /// ```
     pub fn changes(&mut self, timeout: Duration) -> Changes<'_> {
-        Changes { monitor: self, timeout }
+        Changes { monitor: self, timeout, failed: false }
     }
 
     fn event(&self, next: Next) -> Event<'_> {
@@ -141,7 +193,7 @@ impl Monitor {
             if let Some(next) = self.next_received()? {
                 return Ok(Some(next));
             }
-            let wait = timeout.is_none_or(|timeout| !timeout.is_zero());
+            let wait = !self.gap.is_open() && timeout.is_none_or(|timeout| !timeout.is_zero());
             if wait && self.timeout != timeout {
                 self.transport.set_timeout(timeout).map_err(io_error("set the timeout"))?;
                 self.timeout = timeout;
@@ -149,14 +201,29 @@ impl Monitor {
             self.at = 0;
             self.buf.clear();
             match receive(self.transport.as_mut(), &mut self.buf, wait)? {
-                Received::Datagram => {}
+                // The kernel sends none that are empty.
+                Received::Datagram if self.buf.is_empty() => {
+                    return Err(io_error("receive")(io::ErrorKind::UnexpectedEof.into()));
+                }
+                Received::Datagram => {
+                    if self.gap.read() {
+                        return Ok(Some(Next::Lost));
+                    }
+                }
                 Received::Cut(need) => {
                     self.buf.clear();
                     self.buf.reserve(need);
                     return Ok(Some(Next::Lost));
                 }
-                Received::Lost => return Ok(Some(Next::Lost)),
+                Received::Lost => {
+                    if self.gap.dropped() {
+                        return Ok(Some(Next::Lost));
+                    }
+                }
                 Received::Nothing => {
+                    if self.gap.empty() {
+                        return Ok(Some(Next::Lost));
+                    }
                     if timeout.is_some_and(|timeout| started.elapsed() >= timeout) {
                         return Ok(None);
                     }

@@ -299,7 +299,7 @@ pub enum Change {
     /// An object was deleted. What hung on it is gone as well, and the kernel does not say so.
     Deleted(AnyReply),
     /// Notifications were dropped, since they were not read in time. What is known from earlier
-    /// ones may be outdated: list anew.
+    /// ones may be outdated: list anew. What changes from now on is heard again.
     Lost,
 }
 

@@ -1,28 +1,22 @@
-//! Connections and subscriptions of our own.
+//! Connections of our own.
 
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use futures_util::Stream;
 use netlink_proto::ConnectionHandle;
 use netlink_proto::sys::protocols::NETLINK_ROUTE;
-use netlink_proto::sys::{AsyncSocket, SocketAddr, TokioSocket};
+use netlink_proto::sys::{AsyncSocket, TokioSocket};
 use tokio::runtime;
 
 use super::channel::Channel;
 use super::handle::{TcHandle, WATCHED};
 use super::strict::Strict;
 use crate::client::{Error, Monitor, Netns};
-use crate::msg::{Change, MessageType, NetlinkMessages};
 use crate::packet_core::RawMessage;
-use crate::wire::align;
 
 /// Receive buffer in bytes; the kernel gives what it may.
-const BUFFER: i32 = 1 << 20;
-
-const NO_BUFFERS: i32 = libc::ENOBUFS;
-const INTERRUPTED: i32 = libc::EINTR;
+pub(super) const BUFFER: i32 = 1 << 20;
 
 /// Opens a connection in the network namespace of the calling thread: the connection itself, which
 /// is a future that somebody must drive, and the handle to ask it things.
@@ -97,127 +91,13 @@ impl Future for Connection {
     }
 }
 
-fn current_runtime() -> Result<runtime::Handle, Error> {
+pub(super) fn current_runtime() -> Result<runtime::Handle, Error> {
     runtime::Handle::try_current()
         .map_err(|e| Error::Io { op: "open", source: io::Error::other(e) })
 }
 
-fn open(runtime: &runtime::Handle) -> Result<TokioSocket, Error> {
+pub(super) fn open(runtime: &runtime::Handle) -> Result<TokioSocket, Error> {
     let _entered = runtime.enter();
     let socket: io::Result<TokioSocket> = AsyncSocket::new(NETLINK_ROUTE);
     socket.map_err(|source| Error::Io { op: "open", source })
-}
-
-/// The changes of traffic control that others make, and one's own, in the network namespace of the
-/// calling thread.
-///
-/// ```no_run
-/// use futures_util::TryStreamExt;
-/// use tc_proto::msg::{AnyReply, Change};
-///
-/// # async fn example() -> Result<(), tc_proto::client::Error> {
-/// let mut changes = tc_proto::rtnetlink::changes()?;
-/// while let Some(change) = changes.try_next().await? {
-///     match change {
-///         Change::Deleted(AnyReply::Filter(filter)) => println!("gone: {filter:?}"),
-///         Change::Lost => println!("too slow, list anew"),
-///         _ => {}
-///     }
-/// }
-/// # Ok(())
-/// # }
-/// ```
-///
-/// The stream has a socket of its own and needs no connection, but a tokio runtime with I/O. It does
-/// not end by itself; an error about one message does not end it either.
-#[doc(alias = "RTNLGRP_TC")]
-pub fn changes() -> Result<Changes, Error> {
-    subscribe(&current_runtime()?)
-}
-
-/// The same in another network namespace. The calling thread stays where it is.
-pub fn changes_in(netns: &Netns) -> Result<Changes, Error> {
-    let runtime = current_runtime()?;
-    netns.run(|| subscribe(&runtime))?
-}
-
-fn subscribe(runtime: &runtime::Handle) -> Result<Changes, Error> {
-    let mut socket = open(runtime)?;
-    let _ = socket.socket_ref().set_rx_buf_sz(BUFFER);
-    let groups = 1 << (Monitor::TC - 1);
-    socket
-        .socket_mut()
-        .bind(&SocketAddr::new(0, groups))
-        .map_err(|source| Error::Io { op: "subscribe", source })?;
-    Ok(Changes { socket, datagram: Vec::new(), at: 0 })
-}
-
-/// A stream of changes; see [`changes`]. Dropped, it ends the subscription.
-pub struct Changes {
-    socket: TokioSocket,
-    datagram: Vec<u8>,
-    /// Where the next message starts in it.
-    at: usize,
-}
-
-impl std::fmt::Debug for Changes {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Changes").finish_non_exhaustive()
-    }
-}
-
-impl Changes {
-    /// The next change in the datagram received last.
-    fn next_received(&mut self) -> Option<Result<Change, Error>> {
-        loop {
-            let rest = self.datagram.get(self.at..).unwrap_or_default();
-            let message = NetlinkMessages::new(rest).next()?;
-            let (header, body) = match message {
-                Ok(message) => message,
-                Err(e) => {
-                    self.at = self.datagram.len();
-                    return Some(Err(e.into()));
-                }
-            };
-            self.at += align(header.len as usize);
-            let message_type = MessageType(header.message_type);
-            if message_type.0 == 4 {
-                // `NLMSG_OVERRUN`.
-                return Some(Ok(Change::Lost));
-            }
-            if Change::is_one(message_type) {
-                return Some(
-                    Change::from_message(message_type, body.to_vec()).map_err(Error::from),
-                );
-            }
-        }
-    }
-}
-
-impl Stream for Changes {
-    type Item = Result<Change, Error>;
-
-    fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        let this = self.get_mut();
-        loop {
-            if let Some(next) = this.next_received() {
-                return Poll::Ready(Some(next));
-            }
-            this.at = 0;
-            this.datagram.clear();
-            match this.socket.poll_recv_from_full(context) {
-                Poll::Pending => return Poll::Pending,
-                // Port 0 is the kernel; nobody else is listened to.
-                Poll::Ready(Ok((datagram, from))) if from.port_number() == 0 => {
-                    this.datagram = datagram;
-                }
-                Poll::Ready(Ok(_)) => {}
-                Poll::Ready(Err(e)) => match e.raw_os_error() {
-                    Some(NO_BUFFERS) => return Poll::Ready(Some(Ok(Change::Lost))),
-                    Some(INTERRUPTED) => {}
-                    _ => return Poll::Ready(Some(Err(Error::Io { op: "receive", source: e }))),
-                },
-            }
-        }
-    }
 }

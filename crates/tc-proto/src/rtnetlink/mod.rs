@@ -77,6 +77,7 @@
 //! re-exports them as [`crates`]. A new minor version of this crate follows theirs.
 
 mod builder;
+mod changes;
 mod channel;
 mod connection;
 pub mod convert;
@@ -96,7 +97,8 @@ pub mod crates {
 }
 
 pub use builder::{ActionHandle, ChainHandle, Change, ClassHandle, FilterHandle, QdiscHandle};
-pub use connection::{Changes, Connection, changes, changes_in, new_connection, new_connection_in};
+pub use changes::{Changes, changes, changes_in};
+pub use connection::{Connection, new_connection, new_connection_in};
 pub use handle::TcHandle;
 pub use request::OwnedRequest;
 

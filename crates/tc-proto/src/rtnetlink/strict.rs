@@ -99,7 +99,8 @@ impl<S: AsyncSocket> AsyncSocket for Strict<S> {
                 Err(e) => Err(broken(e)),
                 // Port 0 is the kernel; nobody else was asked.
                 Ok(from) if from.port_number() != 0 => continue,
-                Ok(from) if is_sound(&datagram) => {
+                // What does not fit is cut without a word.
+                Ok(from) if datagram.len() < datagram.capacity() && is_sound(&datagram) => {
                     buf.put_slice(&datagram);
                     Ok(from)
                 }

@@ -1,6 +1,8 @@
 //! The async client over a socket that does not do as it should: every outcome is an error or the right
 //! answer, and nobody waits for ever.
 
+mod changes;
+
 use std::collections::VecDeque;
 use std::io;
 use std::pin::{Pin, pin};
@@ -19,7 +21,7 @@ use super::channel::Channel;
 use super::connection::over;
 use super::{OwnedRequest, TcHandle};
 use crate::client::tests::faults::{Fault, arrive, fault, in_order, qdisc};
-use crate::client::tests::{Datagram, Fails, Foreign, Step, ack, change, done, quiet};
+use crate::client::tests::{Datagram, Fails, Foreign, Step, ack, change, done, message, quiet};
 use crate::client::{Ack, Error};
 use crate::msg::QdiscList;
 
@@ -79,7 +81,13 @@ impl AsyncSocket for Fake {
     ) -> Poll<io::Result<SocketAddr>> {
         let mut state = self.state.lock().unwrap();
         let (bytes, from) = match state.queue.pop_front() {
-            Some(Datagram(bytes) | Step::Cut(bytes, _)) => (bytes, 0),
+            Some(Datagram(bytes)) => (bytes, 0),
+            Some(Step::Cut(mut bytes, _)) => {
+                // This much of it has room; what is behind `bytes` says nothing.
+                let nothing = message(1, 0, 0, &[]).into_iter().cycle();
+                bytes.extend(nothing.take(buf.chunk_mut().len().saturating_sub(bytes.len())));
+                (bytes, 0)
+            }
             Some(Foreign(bytes)) => (bytes, 4711),
             Some(Fails(errno)) => return Poll::Ready(Err(io::Error::from_raw_os_error(errno))),
             None => {
@@ -87,7 +95,9 @@ impl AsyncSocket for Fake {
                 return Poll::Pending;
             }
         };
-        buf.put_slice(&bytes);
+        // What does not fit is cut without a word.
+        let room = buf.chunk_mut().len();
+        buf.put_slice(bytes.get(..room).unwrap_or(&bytes));
         Poll::Ready(Ok(SocketAddr::new(from, 0)))
     }
 
@@ -95,7 +105,7 @@ impl AsyncSocket for Fake {
         &self,
         context: &mut Context<'_>,
     ) -> Poll<io::Result<(Vec<u8>, SocketAddr)>> {
-        let mut bytes = Vec::new();
+        let mut bytes = Vec::with_capacity(1 << 20);
         self.poll_recv_from(context, &mut bytes).map_ok(|from| (bytes, from))
     }
 }
