@@ -118,7 +118,7 @@ fn instructions_refer_to_variables_by_map_and_offset() {
         let Some(Request::ProgLoad { insns, .. }) = fake.requests().last() else { panic!() };
         let mut found = Vec::new();
         for pair in insns.windows(2).filter(|p| p[0].code == Insn::LD_IMM64) {
-            assert_eq!(pair[0].src, Insn::PSEUDO_MAP_VALUE);
+            assert_eq!(pair[0].src(), Insn::PSEUDO_MAP_VALUE);
             let section = &fake.map(pair[0].imm).unwrap().info.name;
             found.push((section.split_once('.').unwrap().1.to_owned(), pair[1].imm as u64));
         }
