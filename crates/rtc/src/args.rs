@@ -1,16 +1,59 @@
 //! The words of a command line, taken one by one.
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsStr;
 use std::ops::Range;
 
 use crate::error::Error;
+
+/// A word of a command line. Whether it is text is found out once, where the line is read.
+#[derive(Clone, Copy, Debug)]
+pub enum Word<'a> {
+    /// UTF-8, as nearly all words are.
+    Text(&'a str),
+    /// Other bytes, which can only name a file.
+    Bytes(&'a OsStr),
+}
+
+impl<'a> Word<'a> {
+    /// A word of any bytes.
+    pub fn new(word: &'a OsStr) -> Self {
+        word.to_str().map_or(Self::Bytes(word), Self::Text)
+    }
+
+    /// The words of a whole line.
+    pub fn all(words: &'a [impl AsRef<OsStr>]) -> Vec<Self> {
+        words.iter().map(|word| Self::new(word.as_ref())).collect()
+    }
+
+    /// The word as text, if it is some.
+    pub fn text(self) -> Option<&'a str> {
+        match self {
+            Self::Text(text) => Some(text),
+            Self::Bytes(_) => None,
+        }
+    }
+
+    /// The word, whatever its bytes.
+    pub fn bytes(self) -> &'a OsStr {
+        match self {
+            Self::Text(text) => OsStr::new(text),
+            Self::Bytes(bytes) => bytes,
+        }
+    }
+}
+
+impl AsRef<OsStr> for Word<'_> {
+    fn as_ref(&self) -> &OsStr {
+        self.bytes()
+    }
+}
 
 /// A cursor over the words of one command, which remembers what attribute each word made.
 ///
 /// Parsers take words and build typed requests; they touch nothing else.
 #[derive(Debug)]
 pub struct Args<'a> {
-    words: &'a [OsString],
+    words: &'a [Word<'a>],
     at: usize,
     marks: Marks,
 }
@@ -38,21 +81,22 @@ impl Mark {
 
 impl<'a> Args<'a> {
     /// Starts at the first of `words`.
-    pub fn new(words: &'a [OsString]) -> Self {
+    pub fn new(words: &'a [Word<'a>]) -> Self {
         Self { words, at: 0, marks: Marks::default() }
     }
 
     /// The next word, left where it is. A word that is not UTF-8 looks empty here; taking it is
     /// the error.
     pub fn peek(&self) -> Option<&'a str> {
-        self.words.get(self.at).map(|word| word.to_str().unwrap_or_default())
+        self.words.get(self.at).map(|word| word.text().unwrap_or_default())
     }
 
     /// Takes the next word; `None` at the end.
     pub fn word(&mut self) -> Result<Option<&'a str>, Error> {
         let Some(word) = self.words.get(self.at) else { return Ok(None) };
-        let text = word.to_str().ok_or_else(|| {
-            Error::wrong(&word.to_string_lossy(), "not UTF-8").at(self.at..self.at + 1)
+        let text = word.text().ok_or_else(|| {
+            let shown = word.bytes().to_string_lossy();
+            Error::wrong(&shown, "not UTF-8").at(self.at..self.at + 1)
         })?;
         self.at += 1;
         Ok(Some(text))
@@ -67,7 +111,7 @@ impl<'a> Args<'a> {
     pub fn file(&mut self) -> Result<&'a OsStr, Error> {
         let word = self.words.get(self.at).ok_or_else(Error::incomplete)?;
         self.at += 1;
-        Ok(word)
+        Ok(word.bytes())
     }
 
     /// Takes the next word if it is exactly `keyword`.
@@ -138,13 +182,9 @@ pub fn abbreviates(word: &str, keyword: &str) -> bool {
 mod tests {
     use super::*;
 
-    fn words(line: &str) -> Vec<OsString> {
-        line.split(' ').map(OsString::from).collect()
-    }
-
     #[test]
     fn the_innermost_mark_wins() {
-        let words = words("bpf classid 1:1 name x");
+        let words: Vec<_> = "bpf classid 1:1 name x".split(' ').map(Word::Text).collect();
         let mut args = Args::new(&words);
         args.word().unwrap();
         args.mark(&[1]);
@@ -175,9 +215,10 @@ mod tests {
     #[cfg(unix)]
     #[test]
     fn words_that_are_not_utf8_are_wrong_but_may_name_files() {
-        use std::os::unix::ffi::OsStringExt;
-        let words = [OsString::from_vec(vec![b'a', 0xff])];
-        assert_eq!(Args::new(&words).file().unwrap(), words[0]);
+        use std::os::unix::ffi::OsStrExt;
+        let name = OsStr::from_bytes(&[b'a', 0xff]);
+        let words = [Word::new(name)];
+        assert_eq!(Args::new(&words).file().unwrap(), name);
         assert_eq!(Args::new(&words).value().unwrap_err().status(), 255);
     }
 }

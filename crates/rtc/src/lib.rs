@@ -59,6 +59,7 @@ mod sysfs;
 use std::ffi::OsString;
 use std::io::{self, Write};
 
+use args::Word;
 use cmd::{Session, Step};
 use env::Env;
 use error::Error;
@@ -121,7 +122,7 @@ fn run_in(options: &Options, rest: &[OsString], session: &mut Session<'_>) -> Re
         session.complain(cmd::USAGE);
         return Ok(0);
     }
-    if let Step::Modify(modify) = cmd::start(rest, session)? {
+    if let Step::Modify(modify) = cmd::start(&Word::all(rest), session)? {
         modify.run(session)?;
     }
     Ok(0)

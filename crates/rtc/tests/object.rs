@@ -68,6 +68,54 @@ fn an_object_is_shown_as_its_source_has_it() {
     assert!(!out.contains(".symtab"), "{out}");
 }
 
+/// What `tables.c` says.
+#[test]
+fn tables_are_shown_with_their_programs() {
+    let object = file("tc-bpf-loader/testdata/tables-g-el.o");
+    let (status, out, err) = rtc(&format!("rtc|-j|bpf|show|{object}"));
+    assert_eq!((status, &*err), (0, ""));
+    let shown: Value = serde_json::from_str(&out).unwrap();
+    let tables = shown[0]["tables"].as_array().unwrap();
+    let linked = tables.iter().find(|table| table["table"] == "linked").unwrap();
+    assert_eq!(
+        *linked,
+        json!({"table": "linked", "type": "tcp_congestion_ops", "section": ".struct_ops.link",
+               "link": true, "operations": [
+                   {"operation": "undo_cwnd", "program": "undo_linked"},
+                   {"operation": "cong_avoid", "program": "grow_linked"},
+                   {"operation": "ssthresh", "program": "half_linked"}]})
+    );
+    let (_, out, _) = rtc(&format!("rtc|bpf|show|{object}"));
+    let line = "table unknown type no_such_ops section .struct_ops anything other \n";
+    assert!(out.contains(line), "{out}");
+    // An object without tables says nothing of them.
+    let (_, out, _) = rtc(&format!("rtc|-j|bpf|show|{}", file("tc-bpf-loader/testdata/drop-el.o")));
+    assert!(!out.contains("tables"), "{out}");
+}
+
+/// Before anything is asked of the kernel.
+#[test]
+fn a_table_is_to_be_named() {
+    let object = file("tc-bpf-loader/testdata/tables-g-el.o");
+    for (words, line, hint) in [
+        ("", "Which table? Say \"table NAME\"\n", "has `held` (tcp_congestion_ops), "),
+        ("|table|none", "There is no table \"none\"\n", "has `held` (tcp_congestion_ops), "),
+        (
+            "|table|linked",
+            "Unable to register the table\n",
+            "which rtc closes when it ends: say `pin PATH`",
+        ),
+    ] {
+        let (status, out, err) = rtc(&format!("rtc|bpf|register|{object}{words}"));
+        assert_eq!((status, &*out), (255, ""));
+        assert!(err.starts_with(line) && err.contains(hint), "{err}");
+    }
+    let drop = file("tc-bpf-loader/testdata/drop-el.o");
+    let (status, _, err) = rtc(&format!("rtc|bpf|register|{drop}"));
+    assert_eq!(status, 255);
+    assert!(err.starts_with("There is no table\n") && err.contains("has none"), "{err}");
+}
+
 #[test]
 fn what_cannot_be_read_is_an_error() {
     let (status, out, err) = rtc("rtc|bpf|show|/nonexistent.o");

@@ -84,6 +84,10 @@
 //! it is loaded again with a log, and the [`LoadError`] carries the log, a summary, and a hint where the cause is known.
 //! [`LogMode::Always`] asks for the log at once.
 //!
+//! # Tables of the kernel
+//!
+//! Programs can be the operations of a table of the kernel's, such as a qdisc or congestion control: see [`struct_ops`].
+//!
 //! # Without an object
 //!
 //! [`load_insns`] loads instructions that were made otherwise. [`pin`] opens what is pinned in a BPF file system, [`info`]
@@ -124,7 +128,7 @@ mod sha1;
 mod slots;
 pub mod socket;
 mod spec;
-mod struct_ops;
+pub mod struct_ops;
 pub mod sys;
 pub mod tcx;
 

@@ -14,7 +14,7 @@ use crate::elf::image::Image;
 use crate::elf::{self, Elf, Place, SymbolKind, btf_maps, legacy_maps};
 use crate::error::{Fault, Listing, ObjectError};
 use crate::map::MapSpec;
-use crate::struct_ops::{self, Operation};
+use crate::struct_ops::{self, Operation, TableDef};
 use crate::{data, slots};
 
 /// Most maps of one object; the kernel allows a program 64.
@@ -28,6 +28,7 @@ pub struct ObjectSpec {
     pub(crate) file: String,
     pub(crate) elf: Elf,
     pub(crate) functions: Vec<Function>,
+    pub(crate) tables: Vec<TableDef>,
     /// What programs are for that implement operations of a table, by the program's index.
     pub(crate) operations: BTreeMap<usize, Operation>,
     pub(crate) maps: Vec<MapEntry>,
@@ -115,11 +116,16 @@ impl ObjectSpec {
         let mut maps = maps(&elf, btf.as_ref()).map_err(|fault| fault.in_file(name))?;
         data::add_sections(&elf, btf.as_ref(), &mut maps);
         slots::find(&elf, &functions, &mut maps);
-        let operations = match &btf {
-            Some(Ok(btf)) => struct_ops::find(&elf, &functions, btf),
-            _ => BTreeMap::new(),
+        let (tables, operations) = match &btf {
+            Some(Ok(btf)) => {
+                let tables = struct_ops::find(&elf, &functions, btf);
+                let operations = struct_ops::operations(&tables, btf);
+                (tables, operations)
+            }
+            _ => Default::default(),
         };
         Ok(ObjectSpec {
+            tables,
             operations,
             file: name.to_owned(),
             functions,

@@ -5,18 +5,23 @@
 //! the next line is not there yet.
 
 use std::collections::VecDeque;
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsStr;
 use std::io::{self, BufRead, BufReader, Read};
+use std::ops::Range;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use tc_proto::client::{Ack, Error as ClientError};
 
 use super::{Modify, Session, Step, start};
+use crate::args::Word;
 use crate::error::{Error, io_text};
 
 /// The most words a line may have.
 const MAX_WORDS: usize = 511;
+
+/// More than most lines have.
+const USUAL_WORDS: usize = 32;
 
 /// Runs the commands in `file` (`-` is standard input) and returns the exit status.
 pub(crate) fn run(file: &OsStr, session: &mut Session<'_>) -> u8 {
@@ -72,19 +77,21 @@ impl<'s, 'a> Batch<'s, 'a> {
     /// Runs the lines; the status with which the batch stops before its end.
     fn lines(&mut self, mut input: BufReader<impl Read>) -> Option<u8> {
         let mut reader = LineReader::default();
-        let mut words = Vec::new();
         loop {
-            if !input.buffer().contains(&b'\n') {
+            if !self.queued.is_empty() && !input.buffer().contains(&b'\n') {
                 // Reading may have to wait.
                 self.settle();
             }
             match reader.next(&mut input) {
                 Ok(true) => {
-                    if let Err(line) = split(&reader.line, &mut words) {
-                        self.settle();
-                        self.session.complain(line);
-                        return Some(1);
-                    }
+                    let words = match split(&reader.line) {
+                        Ok(words) => words,
+                        Err(line) => {
+                            self.settle();
+                            self.session.complain(line);
+                            return Some(1);
+                        }
+                    };
                     if words.is_empty() {
                         continue;
                     }
@@ -108,10 +115,10 @@ impl<'s, 'a> Batch<'s, 'a> {
         }
     }
 
-    fn line(&mut self, words: &[OsString], reader: &LineReader) -> Next {
+    fn line(&mut self, words: &[Word<'_>], reader: &LineReader) -> Next {
         let number = reader.number;
         // What a line shows and says must follow what earlier lines say.
-        let changes = words.get(1).and_then(|w| w.to_str()).is_some_and(|w| {
+        let changes = words.get(1).and_then(|w| w.text()).is_some_and(|w| {
             !w.is_empty() && {
                 ["add", "change", "replace", "delete"].iter().any(|verb| verb.starts_with(w))
             }
@@ -136,7 +143,7 @@ impl<'s, 'a> Batch<'s, 'a> {
         }
     }
 
-    fn fail(&mut self, e: &Error, words: &[OsString], number: u64) -> Next {
+    fn fail(&mut self, e: &Error, words: &[Word<'_>], number: u64) -> Next {
         self.session.complain(&e.report(words, 0));
         if e.ends_batch() {
             return Next::Stop(e.status());
@@ -185,9 +192,8 @@ impl<'s, 'a> Batch<'s, 'a> {
 
     fn outcome(&mut self, line: &Line, outcome: Result<Ack, ClientError>) {
         if let Err(e) = line.modify.finish(outcome, self.session) {
-            let mut words = Vec::new();
             // It was split before.
-            _ = split(&line.text, &mut words);
+            let words = split(&line.text).unwrap_or_default();
             self.fail(&e, &words, line.number);
         }
     }
@@ -235,42 +241,31 @@ impl LineReader {
     }
 }
 
-/// Splits a line into words: at white space, except inside quotes that start a word. The memory of
-/// the words that were there before is used again.
-fn split(line: &[u8], words: &mut Vec<OsString>) -> Result<(), &'static str> {
+/// Splits a line into words: at white space, except inside quotes that start a word.
+fn split(line: &[u8]) -> Result<Vec<Word<'_>>, &'static str> {
     let is_blank = |b: &u8| *b <= b' ' && matches!(b, b' ' | b'\t' | b'\r' | b'\n');
-    let mut count = 0;
-    let mut rest = line;
-    loop {
-        let blanks = rest.iter().take_while(|b| is_blank(b)).count();
-        rest = rest.get(blanks..).unwrap_or_default();
-        let Some(first) = rest.first() else {
-            words.truncate(count);
-            return Ok(());
-        };
-        if count == MAX_WORDS {
+    // Whether it is text is asked once and not of every word.
+    let text = std::str::from_utf8(line).ok();
+    let word = |place: Range<usize>| match text {
+        Some(text) => Word::Text(text.get(place).unwrap_or_default()),
+        None => Word::new(OsStr::from_bytes(line.get(place).unwrap_or_default())),
+    };
+    let mut words = Vec::with_capacity(USUAL_WORDS);
+    let mut bytes = line.iter().enumerate();
+    while let Some((start, first)) = bytes.find(|(_, b)| !is_blank(b)) {
+        if words.len() == MAX_WORDS {
             return Err("Too many arguments to command\n");
         }
-        let (word, after) = if matches!(first, b'"' | b'\'') {
-            let inside = rest.get(1..).unwrap_or_default();
-            let end =
-                inside.iter().position(|b| b == first).ok_or("Unterminated quoted string\n")?;
-            (inside.get(..end), inside.get(end + 1..))
+        words.push(if matches!(first, b'"' | b'\'') {
+            let end = bytes.find(|(_, b)| *b == first);
+            let (end, _) = end.ok_or("Unterminated quoted string\n")?;
+            word(start + 1..end)
         } else {
-            let end = rest.iter().position(is_blank).unwrap_or(rest.len());
-            (rest.get(..end), rest.get(end..))
-        };
-        let word = OsStr::from_bytes(word.unwrap_or_default());
-        match words.get_mut(count) {
-            Some(place) => {
-                place.clear();
-                place.push(word);
-            }
-            None => words.push(word.to_owned()),
-        }
-        count += 1;
-        rest = after.unwrap_or_default();
+            let end = bytes.find(|(_, b)| is_blank(b));
+            word(start..end.map_or(line.len(), |(end, _)| end))
+        });
     }
+    Ok(words)
 }
 
 #[cfg(test)]
@@ -278,9 +273,8 @@ mod tests {
     use super::*;
 
     fn words(line: &str) -> Result<Vec<String>, &'static str> {
-        let mut words = vec!["left".into(); 2];
-        split(line.as_bytes(), &mut words)?;
-        Ok(words.into_iter().map(|w| w.into_string().unwrap()).collect())
+        let words = split(line.as_bytes())?;
+        Ok(words.into_iter().map(|w| w.text().unwrap().to_owned()).collect())
     }
 
     fn lines(text: &str) -> (Vec<(String, u64)>, bool) {
@@ -305,6 +299,14 @@ mod tests {
         assert_eq!(words("'' x''").unwrap(), ["", "x''"]);
         assert_eq!(words("'a'b c").unwrap(), ["a", "b", "c"]);
         assert_eq!(words("a 'b").unwrap_err(), "Unterminated quoted string\n");
+    }
+
+    #[test]
+    fn a_word_that_is_no_text_leaves_the_others_text() {
+        let words = split(b"a \"b c\" d\xff\xc3\xbc \xc3\xbc").unwrap();
+        let texts: Vec<_> = words.iter().map(|w| w.text()).collect();
+        assert_eq!(texts, [Some("a"), Some("b c"), None, Some("ü")]);
+        assert_eq!(words[2].bytes().as_bytes(), b"d\xff\xc3\xbc");
     }
 
     #[test]

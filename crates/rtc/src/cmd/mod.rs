@@ -17,12 +17,10 @@ mod stab;
 mod tcx;
 mod tree;
 
-use std::ffi::OsString;
-
 use tc_proto::client::Error as ClientError;
 use tc_proto::msg::Verb;
 
-use crate::args::{Args, abbreviates};
+use crate::args::{Args, Word, abbreviates};
 use crate::env::Env;
 use crate::error::Error;
 use crate::kinds::cut_name;
@@ -84,7 +82,7 @@ const OBJECTS: &[Object] = &[
 ];
 
 /// Starts the command of `words`, the words from the object on.
-pub(crate) fn start(words: &[OsString], session: &mut Session<'_>) -> Result<Step, Error> {
+pub(crate) fn start(words: &[Word<'_>], session: &mut Session<'_>) -> Result<Step, Error> {
     let mut args = Args::new(words);
     let word = args.word()?.unwrap_or_default();
     let whole = |name: &str| name != object::NAME || word == name;

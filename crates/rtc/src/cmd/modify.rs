@@ -6,7 +6,7 @@ use tc_proto::client::{Ack, Error as ClientError, KernelError, errno_text};
 use tc_proto::msg::{
     ChainRequest, ClassRequest, ExtAck, FilterRequest, Hook, QdiscRequest, Request, Verb, flags,
 };
-use tc_proto::{EncodeError, Handle};
+use tc_proto::{EncodeError, Handle, Options};
 
 use super::{Session, actions, filter, hint, monitor};
 use crate::args::Marks;
@@ -40,23 +40,22 @@ fn at_the_root_unasked(change: &Change) -> bool {
 impl Modify {
     /// The message. It borrows from the options what they keep open.
     pub(crate) fn request(&self) -> Result<Request<'_>, EncodeError> {
-        let options = self.options.as_deref().map(Resolved::options).transpose()?;
+        let resolved = self.options.as_deref().map(Resolved::options).transpose()?;
+        // What is not resolved is a bare kind.
+        let or = |bare: &Option<Options<'static>>| resolved.or_else(|| bare.clone());
         let mut request = match &self.change {
             Change::Qdisc(verb, qdisc) => {
-                QdiscRequest { options: options.or(qdisc.options.clone()), ..qdisc.clone() }
+                QdiscRequest { options: or(&qdisc.options), stab: qdisc.stab.clone(), ..*qdisc }
                     .encode(*verb)?
             }
             Change::Class(verb, class) => {
-                ClassRequest { options: options.or(class.options.clone()), ..class.clone() }
-                    .encode(*verb)?
+                ClassRequest { options: or(&class.options), ..*class }.encode(*verb)?
             }
             Change::Filter(verb, filter) => {
-                FilterRequest { options: options.or(filter.options.clone()), ..filter.clone() }
-                    .encode(*verb)?
+                FilterRequest { options: or(&filter.options), ..*filter }.encode(*verb)?
             }
             Change::Chain(verb, chain) => {
-                ChainRequest { template: options.or(chain.template.clone()), ..chain.clone() }
-                    .encode(*verb)?
+                ChainRequest { template: or(&chain.template), ..*chain }.encode(*verb)?
             }
             Change::Actions(command) => command.request()?,
         };

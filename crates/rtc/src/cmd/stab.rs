@@ -82,12 +82,11 @@ pub(super) fn print(base: &SizeSpec, out: &mut Out<'_>) {
 
 #[cfg(test)]
 mod tests {
-    use std::ffi::OsString;
-
     use super::*;
+    use crate::args::Word;
 
     fn parsed(line: &str) -> Result<SizeTable, Error> {
-        let words: Vec<OsString> = line.split_whitespace().map(OsString::from).collect();
+        let words: Vec<_> = line.split_whitespace().map(Word::Text).collect();
         parse(&mut Args::new(&words))
     }
 

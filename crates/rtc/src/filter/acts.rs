@@ -138,6 +138,9 @@ impl<W: TakesActs> Pending for Acting<W> {
 
 impl<W: TakesActs> Resolved for Ready<W> {
     fn options(&self) -> Result<Options<'_>, EncodeError> {
+        if self.acts.is_empty() {
+            return Options::of(&self.wire);
+        }
         let mut wire = self.wire.clone();
         wire.take(self.acts.actions()?, self.acts.police());
         Options::of(&wire)

@@ -6,10 +6,11 @@ use std::io::Read as _;
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
+use tc_bpf_loader::struct_ops::{Table, TableSpec};
 use tc_bpf_loader::sys::fds::MAX_FDS;
 use tc_bpf_loader::{
     LoadError, LoadOptions, Loaded, LogMode, MapOrigin, MapSpec, ObjectError, ObjectSpec, Pinning,
-    Places, Select,
+    Places, ProgType, Select,
 };
 
 use super::bpf_source::{ReadyProgram, Role, annotation};
@@ -38,10 +39,12 @@ pub(crate) struct Wanted {
     pub(crate) btf: Option<OsString>,
     /// Where to write the verifier's log.
     pub(crate) log_file: Option<OsString>,
+    /// Replace pinned maps that differ from the object's.
+    pub(crate) replace_pins: bool,
 }
 
 impl Wanted {
-    /// Reads the words that come last: `[verbose] [btf FILE] [log-file FILE]`, the new ones in any order.
+    /// Reads the words that come last: `[verbose] [btf FILE] [log-file FILE] [replace-pins]`, the new ones in any order.
     pub(crate) fn last_words(&mut self, args: &mut Args<'_>) -> Result<(), Error> {
         self.verbose = args.take_abbreviation("verbose");
         loop {
@@ -49,6 +52,8 @@ impl Wanted {
                 self.btf = Some(args.file()?.to_owned());
             } else if args.take("log-file") {
                 self.log_file = Some(args.file()?.to_owned());
+            } else if args.take("replace-pins") {
+                self.replace_pins = true;
             } else {
                 return Ok(());
             }
@@ -89,17 +94,7 @@ pub(crate) fn resolve(
             return Err(e);
         }
     }
-    let unwritten = wanted.write_log(&loaded.log, env);
-    let mut log = if wanted.verbose { loaded.log } else { String::new() };
-    if let Some(line) = unwritten {
-        _ = writeln!(log, "  warning: {line}");
-    }
-    if wanted.verbose {
-        log.push_str(&old_maps(&object));
-    }
-    for note in loaded.notes.iter().filter(|_| wanted.verbose) {
-        _ = writeln!(log, "note: {note}");
-    }
+    let mut log = said(&loaded.log, &loaded.notes, &object, wanted, env);
     // What the receiver of the maps keeps open keeps its contents.
     if socket.is_none() && !loaded.emptied_on_close.is_empty() {
         _ = writeln!(
@@ -111,6 +106,28 @@ pub(crate) fn resolve(
     }
     let name = annotation(&wanted.file, &section);
     Ok(ReadyProgram::Extended { fd: loaded.fd, name, log, made: loaded.made })
+}
+
+/// What is to be told of a load that went well.
+pub(crate) fn said(
+    log: &str,
+    notes: &[String],
+    object: &ObjectSpec,
+    wanted: &Wanted,
+    env: &mut dyn Env,
+) -> String {
+    let unwritten = wanted.write_log(log, env);
+    let mut text = if wanted.verbose { log.to_owned() } else { String::new() };
+    if let Some(line) = unwritten {
+        _ = writeln!(text, "  warning: {line}");
+    }
+    if wanted.verbose {
+        text.push_str(&old_maps(object));
+    }
+    for note in notes.iter().filter(|_| wanted.verbose) {
+        _ = writeln!(text, "note: {note}");
+    }
+    text
 }
 
 /// Says that maps are defined in the old way, which tc with libbpf refuses.
@@ -156,9 +173,38 @@ pub(crate) fn load(
     };
     let object = env.object(Path::new(file)).map_err(|e| bad_object(file, &select, role, &e))?;
     let program = object.select(&select).map_err(|e| bad_object(file, &select, role, &e))?;
-    let mut options = LoadOptions::new(role.program_type);
+    let mut options = options(&object, role.program_type, wanted, env);
     options.ifindex = ifindex;
+    let loaded = program.load(&options, env.bpf()).map_err(|e| match &e {
+        LoadError::Object(e) => bad_object(file, &select, role, e),
+        e => refused(e, role.not_loaded, wanted, env),
+    })?;
+    let section = program.section().to_owned();
+    Ok(FromObject { object, section, loaded })
+}
+
+/// Loads the programs of a table of operations and makes the table.
+pub(crate) fn load_table(
+    table: &TableSpec<'_>,
+    object: &ObjectSpec,
+    wanted: &Wanted,
+    not_loaded: &str,
+    env: &mut dyn Env,
+) -> Result<Table, Error> {
+    let options = options(object, ProgType::STRUCT_OPS, wanted, env);
+    table.load(&options, env.bpf()).map_err(|e| refused(&e, not_loaded, wanted, env))
+}
+
+/// What the words and the system say about loading.
+fn options(
+    object: &ObjectSpec,
+    prog_type: ProgType,
+    wanted: &Wanted,
+    env: &mut dyn Env,
+) -> LoadOptions {
+    let mut options = LoadOptions::new(prog_type);
     options.btf = wanted.btf.as_ref().map(PathBuf::from);
+    options.replace_pins = wanted.replace_pins;
     if wanted.verbose || wanted.log_file.is_some() {
         options.log = LogMode::Always(1);
     }
@@ -166,12 +212,7 @@ pub(crate) fn load(
     if pinnings.iter().any(|pinning| *pinning != Pinning::None) {
         options.places = places(&pinnings, env);
     }
-    let loaded = program.load(&options, env.bpf()).map_err(|e| match &e {
-        LoadError::Object(e) => bad_object(file, &select, role, e),
-        e => refused(e, role, wanted, env),
-    })?;
-    let section = program.section().to_owned();
-    Ok(FromObject { object, section, loaded })
+    options
 }
 
 /// Where maps are pinned on this system.
@@ -347,7 +388,12 @@ fn bad_object(file: &OsStr, select: &Select<'_>, role: &Role, e: &ObjectError) -
 }
 
 /// A program or map that the kernel refused.
-fn refused(e: &LoadError, role: &Role, wanted: &Wanted, env: &mut dyn Env) -> Error {
+pub(crate) fn refused(
+    e: &LoadError,
+    not_loaded: &str,
+    wanted: &Wanted,
+    env: &mut dyn Env,
+) -> Error {
     let lines: Vec<_> = e.log().trim_end().lines().collect();
     let skipped = if wanted.verbose { 0 } else { lines.len().saturating_sub(LOG_LINES) };
     let unwritten = if lines.is_empty() { None } else { wanted.write_log(e.log(), env) };
@@ -365,7 +411,7 @@ fn refused(e: &LoadError, role: &Role, wanted: &Wanted, env: &mut dyn Env) -> Er
         said.push_str(line);
         said.push('\n');
     }
-    let error = Error::refused(format_args!("{said}{}", role.not_loaded)).hint(e.to_string());
+    let error = Error::refused(format_args!("{said}{not_loaded}")).hint(e.to_string());
     e.hint().map(str::to_owned).into_iter().chain(unwritten).fold(error, Error::hint)
 }
 

@@ -306,10 +306,9 @@ impl Selector<'_, '_, '_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::ffi::OsString;
-
+    use crate::args::Word;
     fn parse(line: &str) -> Result<Vec<(u32, u32, i32, i32)>, Error> {
-        let words: Vec<OsString> = line.split(' ').map(OsString::from).collect();
+        let words: Vec<_> = line.split(' ').map(Word::Text).collect();
         let mut args = Args::new(&words);
         let mut matches = Matches::default();
         while args.left() > 0 {

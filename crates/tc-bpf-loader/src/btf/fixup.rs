@@ -16,7 +16,7 @@ const LINKAGE_EXTERN: u32 = 2;
 /// - data sections that are no section of the object (`.ksyms`, `.kconfig`), which the kernel refuses, turned into
 ///   plain integers, so that all type ids stay;
 /// - functions that are defined elsewhere, whose parameters have no names, turned into pointers to functions;
-/// - integers that are both signed and characters just signed;
+/// - integers that are both signed and characters just signed, and forward declarations without a size;
 /// - variables that are defined elsewhere declared global, as the kernel knows no other kind.
 pub(crate) fn for_kernel(btf: &Btf, elf: &Elf) -> Vec<u8> {
     let sections: BTreeMap<&str, (u32, &Section)> =
@@ -78,6 +78,8 @@ pub(crate) fn for_kernel(btf: &Btf, elf: &Elf) -> Vec<u8> {
                 let encoding = btf.endian.u32_at(ty.tail, 0).unwrap_or(0);
                 put(&[ty.name_off, info, ty.size_or_id, encoding & 0x00ff_ffff | SIGNED << 24]);
             }
+            // gcc writes something where the kernel wants nothing.
+            kind::FWD => put(&[ty.name_off, info, 0]),
             _ => {
                 put(&[ty.name_off, info, ty.size_or_id]);
                 let tail = ty.tail.chunks_exact(4).filter_map(|w| btf.endian.u32_at(w, 0));

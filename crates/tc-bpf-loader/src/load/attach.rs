@@ -4,6 +4,7 @@
 use std::os::fd::{AsFd as _, BorrowedFd};
 
 use super::LoadOptions;
+use super::tables::KernelTable;
 use super::types::KernelTypes;
 use crate::btf::{Btf, kind};
 use crate::insn::Endian;
@@ -84,29 +85,18 @@ fn table<'a>(
     kernel: &mut dyn Bpf,
 ) -> Result<Target<'a>, String> {
     let Operation { table, member } = operation;
-    let find = |btf: &Btf| {
-        let mut structs = btf.iter().filter(|ty| ty.kind == kind::STRUCT);
-        let ty = structs.find(|ty| btf.str_at(ty.name_off) == table)?;
-        let number = btf.members(&ty).position(|m| btf.str_at(m.name_off) == member);
-        Some((ty.id, number))
+    let found = KernelTable::find(table, types, kernel)?;
+    let number = found.members().position(|m| found.btf.str_at(m.name_off) == member);
+    let Some(number) = number else {
+        return Err(format!(
+            "the table `struct {table}` of this kernel has no operation `{member}`"
+        ));
     };
-    let mut found = find(&*types.vmlinux(kernel)?).map(|found| (found, None));
-    if found.is_none() {
-        let (modules, btfs) = types.modules(kernel);
-        found = btfs
-            .iter()
-            .zip(modules)
-            .find_map(|(btf, module)| Some((find(btf)?, Some(module.fd.as_fd()))));
-    }
-    match found {
-        None => Err(format!("this kernel has no table `struct {table}`")),
-        Some(((_, None), _)) => {
-            Err(format!("the table `struct {table}` of this kernel has no operation `{member}`"))
-        }
-        Some(((btf_id, Some(number)), of)) => {
-            Ok(Target { btf_id, of, operation: u32::try_from(number).ok() })
-        }
-    }
+    let of = match found.owner.checked_sub(1) {
+        None => None,
+        Some(n) => types.modules(kernel).0.get(n).map(|m| m.fd.as_fd()),
+    };
+    Ok(Target { btf_id: found.type_id, of, operation: u32::try_from(number).ok() })
 }
 
 /// A function of a loaded program.

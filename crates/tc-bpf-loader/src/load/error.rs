@@ -10,6 +10,7 @@ use crate::error::ObjectError;
 use crate::map::MapSpec;
 use crate::prog::ProgType;
 use crate::reloc::core::POISON;
+use crate::struct_ops;
 use crate::sys::{Bpf, Errno};
 
 /// Why a program could not be loaded.
@@ -48,16 +49,16 @@ pub struct PinRefused {
     pub hint: Option<String>,
 }
 
-/// A program that needs something of the running kernel that is not there or not known: a type, a function, a value of
-/// its configuration.
+/// A program, or a table of operations, that needs something of the running kernel that is not there or not known: a
+/// type, a function, a value of its configuration.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Unresolved {
     /// Name of the object.
     pub file: String,
-    /// Section of the program.
+    /// Section of the program or table.
     pub section: String,
-    /// Name of the program.
+    /// Name of the program or table.
     pub program: String,
     /// What is needed and what is wrong with it.
     pub problem: String,
@@ -97,7 +98,7 @@ pub struct ProgRefused {
     pub prog_type: ProgType,
     /// Number of instructions, called functions included.
     pub insn_count: usize,
-    /// The verifier's reason: the last line of its log that means something.
+    /// The verifier's reason: what is wrong with the last instruction, and after a colon why, if the log tells both.
     pub reason: Option<String>,
     /// The instruction that the verifier stopped at.
     pub insn: Option<usize>,
@@ -265,9 +266,10 @@ impl fmt::Display for LoadError {
             LoadError::Object(e) => e.fmt(f),
             LoadError::Unresolved(e) => {
                 let Unresolved { file, section, program, problem, .. } = &**e;
+                let what = if struct_ops::is_section(section) { "table" } else { "program" };
                 write!(
                     f,
-                    "program `{program}` (section `{section}`, {file}) does not fit this kernel: {problem}"
+                    "{what} `{program}` (section `{section}`, {file}) does not fit this kernel: {problem}"
                 )
             }
             LoadError::Map(e) => {

@@ -11,6 +11,7 @@ mod maps;
 mod places;
 mod plan;
 mod symbols;
+mod tables;
 mod types;
 mod verifier;
 
@@ -21,15 +22,15 @@ use std::sync::Arc;
 
 pub use error::{LoadError, MapRefused, PinRefused, ProgRefused, Unresolved};
 pub use places::{Made, Places};
+pub use tables::{Registered, Table};
 
 use crate::btf::fixup;
-use crate::error::ObjectError;
-use crate::insn::{Endian, Insn};
+use crate::insn::Insn;
 use crate::prog::ProgType;
 use crate::reloc::Linked;
 use crate::reloc::core::{self, Poisoned};
 use crate::section::SectionType;
-use crate::spec::ProgramSpec;
+use crate::spec::{ObjectSpec, ProgramSpec};
 use crate::sys::{Bpf, Errno, Log, ProgBtf, ProgLoad};
 use maps::Maker;
 use plan::Plan;
@@ -85,6 +86,9 @@ pub struct LoadOptions {
     pub log: LogMode,
     /// Where maps are pinned that ask for it.
     pub places: Places,
+    /// Whether a pinned map that is not as the object wants it is replaced by a new one, once the program is loaded.
+    /// Contents are not copied, and programs that use the old map keep it. Default: that is an error.
+    pub replace_pins: bool,
 }
 
 impl LoadOptions {
@@ -101,6 +105,7 @@ impl LoadOptions {
             btf: None,
             log: LogMode::OnError,
             places: Places::default(),
+            replace_pins: false,
         }
     }
 }
@@ -165,7 +170,8 @@ struct Job<'a> {
 impl ProgramSpec<'_> {
     /// Creates the maps that the program uses, and programs for their slots, and loads it.
     ///
-    /// Maps that are to be pinned are looked for first, and used if they are as the object wants them. What the object
+    /// Maps that are to be pinned are looked for first, and used if they are as the object wants them; one that is not is
+    /// an error, or [replaced](LoadOptions::replace_pins). What the object
     /// does not refer to is not created, unless it is to be pinned.
     ///
     /// # Errors
@@ -189,65 +195,20 @@ impl ProgramSpec<'_> {
         made: &mut Made,
     ) -> Result<Loaded, LoadError> {
         let spec = self.object();
-        if spec.endian() != Endian::HOST {
-            let file = spec.file.clone();
-            return Err(ObjectError::ForeignByteOrder { file, object: spec.endian() }.into());
-        }
-        let mut plan = Plan::of(*self)?;
+        let mut plan = Plan::of(spec, &[*self])?;
         let mut types = KernelTypes::default();
-        let mut externs = Externs::default();
-        let mut poisoned = Vec::with_capacity(plan.programs.len());
-        for (program, linked) in &mut plan.programs {
-            poisoned.push(program.adapt(linked, options, &mut types, &mut externs, kernel)?);
-        }
-        let mut notes = Vec::new();
-        let btf = if plan.wants_btf() { self.load_btf(kernel, &mut notes) } else { None };
-        let mut maker = Maker {
-            spec,
-            btf: btf.as_ref().map(OwnedFd::as_fd),
-            ifindex: options.ifindex.unwrap_or(0),
-            places: &options.places,
-            made,
-            notes: &mut notes,
-            kernel,
-            fds: BTreeMap::new(),
-        };
-        for index in &plan.maps {
-            maker.need(*index)?;
-        }
-        maker.put_maps(&plan.maps)?;
-        // The programs of slots, then the one that is meant, which comes first in the plan.
-        let mut programs = BTreeMap::new();
-        let mut log = String::new();
-        for ((program, linked), poisoned) in plan.programs.iter_mut().zip(&poisoned).rev() {
-            maker.put_descriptors(linked);
-            let kernel = &mut *maker.kernel;
-            let btf = btf.as_ref();
-            let known = (&mut types, &externs, options);
-            let (fd, text) =
-                program.load_linked(linked, poisoned, btf, known, kernel, maker.notes)?;
-            programs.insert(program.index(), fd);
-            log = text;
-        }
-        let emptied_on_close = maker.put_programs(&plan.maps, &programs)?;
-        let mut fds = maker.fds;
-        let named = |index: usize| {
-            let name = spec.maps.get(index).map(|m| m.name.clone()).unwrap_or_default();
-            Some((name, fds.remove(&index)?))
-        };
-        let mut maps: Vec<_> = plan.maps.iter().copied().filter_map(named).collect();
-        maps.extend(externs.kconfig.map(|(fd, _)| (".kconfig".to_owned(), fd)));
-        let Some(fd) = programs.remove(&self.index()) else {
+        let mut parts = plan.load(spec, options, None, &mut types, kernel, made)?;
+        let Some((fd, log)) = parts.programs.remove(&self.index()) else {
             // Cannot be: it is in the plan.
             return Err(spec.unsupported(Some(self.name()), "it is not there".to_owned()).into());
         };
         Ok(Loaded {
             fd,
             name: kernel_name(self.name()),
-            maps,
+            maps: parts.maps,
             log,
-            notes,
-            emptied_on_close,
+            notes: parts.notes,
+            emptied_on_close: parts.emptied_on_close,
             made: Made::default(),
         })
     }
@@ -334,20 +295,6 @@ impl ProgramSpec<'_> {
         self.unresolved(format!("{problem}{line} (insn {at})"), None)
     }
 
-    /// Loads the object's type information. Never fails: programs run without it.
-    fn load_btf(&self, kernel: &mut dyn Bpf, notes: &mut Vec<String>) -> Option<OwnedFd> {
-        let spec = self.object();
-        let types = match spec.btf.as_ref()? {
-            Ok(types) => types,
-            Err(fault) => {
-                notes.push(format!("type information not loaded: {}: {}", fault.at, fault.problem));
-                return None;
-            }
-        };
-        let bytes = fixup::for_kernel(types, &spec.elf);
-        btf::load(&bytes, kernel, notes)
-    }
-
     /// File, line number and text of the source line that an instruction came from.
     fn source_line(&self, linked: &Linked<'_>, insn: usize) -> Option<String> {
         let Some(Ok(btf)) = &self.object().btf else {
@@ -360,6 +307,92 @@ impl ProgramSpec<'_> {
         let text = btf.text_at(line.line_off).replace(char::is_control, " ");
         Some(format!("{file}:{} `{}`", line.line_col >> 10, text.trim()))
     }
+}
+
+/// What the loads of a plan have made.
+struct Parts {
+    /// Programs and the verifier's logs, by index.
+    programs: BTreeMap<usize, (OwnedFd, String)>,
+    maps: Vec<(String, OwnedFd)>,
+    notes: Vec<String>,
+    emptied_on_close: Vec<String>,
+    btf: Option<OwnedFd>,
+}
+
+/// How the programs of a table are loaded, by index.
+type Operations<'a> = Option<&'a BTreeMap<usize, LoadOptions>>;
+
+impl Plan<'_> {
+    /// Creates the maps and loads the programs. Type information is loaded if it is of use to them, or to the table that
+    /// they are for.
+    fn load(
+        &mut self,
+        spec: &ObjectSpec,
+        base: &LoadOptions,
+        operations: Operations<'_>,
+        types: &mut KernelTypes,
+        kernel: &mut dyn Bpf,
+        made: &mut Made,
+    ) -> Result<Parts, LoadError> {
+        let mut externs = Externs::default();
+        let mut poisoned = Vec::with_capacity(self.programs.len());
+        for (program, linked) in &mut self.programs {
+            poisoned.push(program.adapt(linked, base, types, &mut externs, kernel)?);
+        }
+        let mut notes = Vec::new();
+        let wants_btf = operations.is_some() || self.wants_btf();
+        let btf = if wants_btf { load_btf(spec, kernel, &mut notes) } else { None };
+        let mut maker = Maker {
+            spec,
+            btf: btf.as_ref().map(OwnedFd::as_fd),
+            ifindex: base.ifindex.unwrap_or(0),
+            places: &base.places,
+            made,
+            notes: &mut notes,
+            kernel,
+            fds: BTreeMap::new(),
+            replaces: base.replace_pins,
+            replaced: Vec::new(),
+        };
+        for index in &self.maps {
+            maker.need(*index)?;
+        }
+        maker.put_maps(&self.maps)?;
+        // The programs of slots, then the one that is meant, which comes before them in the plan.
+        let mut programs = BTreeMap::new();
+        for ((program, linked), poisoned) in self.programs.iter_mut().zip(&poisoned).rev() {
+            let own = operations.and_then(|each| each.get(&program.index()));
+            maker.put_descriptors(linked);
+            let kernel = &mut *maker.kernel;
+            let btf = btf.as_ref();
+            let known = (&mut *types, &externs, own.unwrap_or(base));
+            let loaded = program.load_linked(linked, poisoned, btf, known, kernel, maker.notes)?;
+            programs.insert(program.index(), loaded);
+        }
+        let emptied_on_close = maker.put_programs(&self.maps, &programs)?;
+        maker.put_pins()?;
+        let mut fds = maker.fds;
+        let named = |index: usize| {
+            let name = spec.maps.get(index).map(|m| m.name.clone()).unwrap_or_default();
+            Some((name, fds.remove(&index)?))
+        };
+        let mut maps: Vec<_> = self.maps.iter().copied().filter_map(named).collect();
+        maps.extend(externs.kconfig.map(|(fd, _)| (".kconfig".to_owned(), fd)));
+        Ok(Parts { programs, maps, notes, emptied_on_close, btf })
+    }
+}
+
+/// Loads the object's type information. Never fails: programs run without it.
+fn load_btf(spec: &ObjectSpec, kernel: &mut dyn Bpf, notes: &mut Vec<String>) -> Option<OwnedFd> {
+    let types = match spec.btf.as_ref()? {
+        Ok(types) => types,
+        Err(fault) => {
+            notes.push(format!("type information not loaded: {}: {}", fault.at, fault.problem));
+            return None;
+        }
+    };
+    let bytes = fixup::for_kernel(types, &spec.elf);
+    btf::load(&bytes, kernel, notes)
 }
 
 /// Loads instructions that come from no object. `name` and `license` may be empty.

@@ -3,15 +3,16 @@
 use std::collections::BTreeSet;
 
 use crate::error::ObjectError;
+use crate::insn::Endian;
 use crate::map::{MapType, Pinning, SlotTarget};
 use crate::reloc::Linked;
-use crate::spec::ProgramSpec;
+use crate::spec::{ObjectSpec, ProgramSpec};
 
 /// Most instructions of all programs together.
 const MAX_TOTAL: usize = 4_000_000;
 
 pub(super) struct Plan<'a> {
-    /// The program that is meant, then those it can jump to.
+    /// The programs that are meant, and those they can jump to, each behind the one that can.
     pub(super) programs: Vec<(ProgramSpec<'a>, Linked<'a>)>,
     /// Indices of maps in the object: those that programs refer to, in order of first reference, what is put into them,
     /// and those that are to be pinned.
@@ -19,12 +20,18 @@ pub(super) struct Plan<'a> {
 }
 
 impl<'a> Plan<'a> {
-    pub(super) fn of(main: ProgramSpec<'a>) -> Result<Plan<'a>, ObjectError> {
-        let spec = main.object();
+    pub(super) fn of(
+        spec: &'a ObjectSpec,
+        mains: &[ProgramSpec<'a>],
+    ) -> Result<Plan<'a>, ObjectError> {
+        if spec.endian() != Endian::HOST {
+            let file = spec.file.clone();
+            return Err(ObjectError::ForeignByteOrder { file, object: spec.endian() });
+        }
         let mut plan = Plan { programs: Vec::new(), maps: Vec::new() };
         let mut seen_maps = BTreeSet::new();
-        let mut seen_programs = BTreeSet::from([main.index()]);
-        let mut waiting = vec![main];
+        let mut seen_programs: BTreeSet<usize> = mains.iter().map(ProgramSpec::index).collect();
+        let mut waiting: Vec<_> = mains.iter().rev().copied().collect();
         let mut total = 0;
         // Programs and maps still to be looked at; maps come first, so that their order is that of references.
         while let Some(program) = waiting.pop() {
@@ -34,7 +41,7 @@ impl<'a> Plan<'a> {
                 let what = format!(
                     "the programs it can jump to have more than {MAX_TOTAL} instructions together"
                 );
-                return Err(spec.unsupported(Some(main.name()), what));
+                return Err(spec.unsupported(Some(program.name()), what));
             }
             let mut maps = linked.map_indices.clone();
             plan.programs.push((program, linked));

@@ -37,6 +37,10 @@ pub enum Request {
         flags: u32,
         /// Descriptor of the BTF, ids of key and value.
         btf: Option<(RawFd, u32, u32)>,
+        /// Id of the value's type among the kernel's.
+        kernel_type: u32,
+        /// Descriptor of the module's types that this is of.
+        kernel_types: Option<RawFd>,
     },
     /// [`Bpf::prog_load`].
     #[non_exhaustive]
@@ -89,6 +93,18 @@ pub enum Request {
         fd: Option<RawFd>,
         /// Path asked for.
         path: PathBuf,
+    },
+    /// [`LinkOps::link_create`].
+    #[non_exhaustive]
+    LinkCreate {
+        /// Descriptor returned.
+        fd: Option<RawFd>,
+        /// What is attached.
+        target: Option<RawFd>,
+        /// The device.
+        ifindex: u32,
+        /// The kind of hook.
+        attach_type: u32,
     },
 }
 
@@ -277,8 +293,16 @@ impl LinkOps for Fake {
         self.attachments.pop_front().map_or(Ok(list), Err)
     }
 
-    fn link_create(&mut self, _: &Attachment<'_>) -> Result<OwnedFd, Errno> {
-        self.attachments.pop_front().map_or_else(descriptor, Err)
+    fn link_create(&mut self, attachment: &Attachment<'_>) -> Result<OwnedFd, Errno> {
+        let refusal = self.count().err().or_else(|| self.attachments.pop_front());
+        let fd = refusal.map_or_else(descriptor, Err);
+        self.requests.push(Request::LinkCreate {
+            fd: number(&fd),
+            target: attachment.program.map(|fd| fd.as_raw_fd()),
+            ifindex: attachment.ifindex,
+            attach_type: attachment.attach_type,
+        });
+        fd
     }
 
     fn link_update(
@@ -319,6 +343,8 @@ impl Bpf for Fake {
             max_entries: map.max_entries,
             flags: map.flags,
             btf: map.btf.map(|(fd, k, v)| (fd.as_raw_fd(), k, v)),
+            kernel_type: map.kernel_type,
+            kernel_types: map.kernel_types.map(|fd| fd.as_raw_fd()),
         });
         fd
     }

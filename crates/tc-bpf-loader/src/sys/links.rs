@@ -4,15 +4,15 @@ use std::os::fd::{BorrowedFd, OwnedFd};
 
 use super::Errno;
 
-/// A program that goes to a hook of a device, or comes off it.
+/// A program that goes to a hook of a device, or comes off it; or a table of operations that is to be registered.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct Attachment<'a> {
-    /// Index of the device.
+    /// Index of the device; 0 for a table.
     pub ifindex: u32,
-    /// `BPF_TCX_INGRESS`, 46, or `BPF_TCX_EGRESS`, 47.
+    /// `BPF_TCX_INGRESS`, 46, or `BPF_TCX_EGRESS`, 47; `BPF_STRUCT_OPS`, 44, for a table.
     pub attach_type: u32,
-    /// The program; none to take off whatever the flags mean.
+    /// The program, or the map that is the table; none to take off whatever the flags mean.
     pub program: Option<BorrowedFd<'a>>,
     /// `BPF_F_BEFORE`, `BPF_F_AFTER`, `BPF_F_REPLACE`, `BPF_F_ID`, `BPF_F_LINK`.
     pub flags: u32,

@@ -192,6 +192,13 @@ pub struct MapCreate<'a> {
     pub btf: Option<(BorrowedFd<'a>, u32, u32)>,
     /// A map like those that this one is to hold. Since Linux 4.12.
     pub inner: Option<BorrowedFd<'a>>,
+    /// Of a table of operations, the type of its value: its id in the kernel's own types, or in those of the module
+    /// below; 0 for other maps. Since Linux 5.6.
+    #[doc(alias = "btf_vmlinux_value_type_id")]
+    pub kernel_type: u32,
+    /// The types of the module that defines that type; the flag `BPF_F_VTYPE_BTF_OBJ_FD` goes with it. Since Linux 6.9.
+    #[doc(alias = "value_type_btf_obj_fd")]
+    pub kernel_types: Option<BorrowedFd<'a>>,
 }
 
 /// A program to load.

@@ -25,6 +25,7 @@ fn create(
         map_extra: 0,
         btf: None,
         inner: None,
+        ..MapCreate::default()
     })
 }
 

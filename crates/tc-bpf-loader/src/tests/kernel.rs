@@ -55,6 +55,7 @@ fn programs_of_all_objects_load() {
                 || name.starts_with("refused_hints")
                 || name.starts_with("long_log")
                 || name.starts_with("struct_ops")
+                || name.starts_with("tables")
                 || lacks(program.name())
                 || (program.name() == "third" && (!name.contains("-g-") || name.contains("-gcc-")))
             {

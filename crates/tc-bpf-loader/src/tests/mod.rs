@@ -11,6 +11,7 @@ mod kernel;
 mod load;
 mod maps;
 mod objects;
+mod tables;
 
 use std::path::PathBuf;
 

@@ -185,7 +185,7 @@ impl Kind for U32 {
             w.u32(TCA_U32_HASH, hash.0);
         }
         if let Some(selector) = &self.selector {
-            w.bytes(TCA_U32_SEL, &selector.encode());
+            w.nest(TCA_U32_SEL, |w| selector.encode(w));
         }
         if let Some(offload) = self.offload {
             w.u32(TCA_U32_FLAGS, offload.bits());
@@ -233,17 +233,16 @@ impl U32 {
 }
 
 impl Selector {
-    fn encode(&self) -> Vec<u8> {
-        let mut bytes = vec![self.flags.bits(), self.shift, self.keys.len() as u8, 0];
-        bytes.extend(self.offset_mask.to_be_bytes());
-        bytes.extend(self.offset.to_ne_bytes());
-        bytes.extend(self.variable_at.to_ne_bytes());
-        bytes.extend(self.hash_at.to_ne_bytes());
-        bytes.extend(self.hash_mask.to_be_bytes());
+    fn encode(&self, w: &mut AttrWriter<'_>) {
+        w.raw(&[self.flags.bits(), self.shift, self.keys.len() as u8, 0])
+            .raw(&self.offset_mask.to_be_bytes())
+            .raw(&self.offset.to_ne_bytes())
+            .raw(&self.variable_at.to_ne_bytes())
+            .raw(&self.hash_at.to_ne_bytes())
+            .raw(&self.hash_mask.to_be_bytes());
         for key in &self.keys {
-            bytes.extend(key.to_bytes());
+            w.raw(&key.to_bytes());
         }
-        bytes
     }
 
     fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {

@@ -68,8 +68,10 @@ impl Psched {
 
     /// Ticks that `us` microseconds take, rounded up, at most `u32::MAX`.
     pub fn ticks_from_us(&self, us: f64) -> u32 {
-        // A cast saturates and makes 0 of NaN.
-        (us * self.ticks_per_us).ceil() as u32
+        let ticks = us * self.ticks_per_us;
+        // A cast saturates and makes 0 of NaN. `f64::ceil` would be a call, 512 times for a class of htb.
+        let whole = ticks as u32;
+        if f64::from(whole) < ticks { whole.saturating_add(1) } else { whole }
     }
 
     /// Microseconds that `ticks` are.
@@ -158,6 +160,25 @@ mod tests {
             (16_273_026_363, 14_666_069, 15_274_324_958),
         ] {
             assert_eq!(Psched::CURRENT.xmit_size(Rate(rate), ticks), Size(bytes));
+        }
+    }
+
+    #[test]
+    fn parts_of_a_tick_are_a_tick() {
+        let ticks = |us| Psched::default().ticks_from_us(us);
+        for (us, expected) in [
+            (0.0, 0),
+            (f64::MIN_POSITIVE, 1),
+            (1.0, 1),
+            (1.000_001, 2),
+            (-0.5, 0),
+            (-7.0, 0),
+            (4_294_967_294.5, u32::MAX),
+            (4_294_967_295.5, u32::MAX),
+            (f64::INFINITY, u32::MAX),
+            (f64::NAN, 0),
+        ] {
+            assert_eq!(ticks(us), expected, "{us}");
         }
     }
 

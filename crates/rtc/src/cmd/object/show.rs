@@ -2,30 +2,21 @@
 
 use std::path::Path;
 
+use tc_bpf_loader::struct_ops::TableSpec;
 use tc_bpf_loader::{
     MapOrigin, MapSpec, ObjectSpec, Pinning, ProgType, ProgramSpec, RelocKind, Relocation,
 };
 
-use super::{Session, Step, end};
+use super::{Session, Step, bad_object, end};
 use crate::args::Args;
-use crate::error::{Error, io_text};
+use crate::error::Error;
 use crate::out::Out;
 
 pub(super) fn run(args: &mut Args<'_>, session: &mut Session<'_>) -> Result<Step, Error> {
     let file = args.file()?;
     let place = args.last();
     end(args)?;
-    let object = session.env.object(Path::new(file)).map_err(|e| {
-        let shown = file.to_string_lossy();
-        let error = match &e {
-            tc_bpf_loader::ObjectError::Read { source, .. } => {
-                let why = io_text(source);
-                Error::new(1, format_args!("Error opening object {shown}: {why}"))
-            }
-            _ => Error::new(1, format_args!("Cannot read object {shown}")),
-        };
-        error.at(place).hint(e.to_string())
-    })?;
+    let object = session.env.object(Path::new(file)).map_err(|e| bad_object(file, &e).at(place))?;
     let details = session.options.details > 0;
     session.out.document(|out| out.entry(|out| print(&object, details, out)));
     Ok(Step::Done)
@@ -64,6 +55,14 @@ fn print(object: &ObjectSpec, details: bool, out: &mut Out<'_>) {
             });
         }
     });
+    let tables: Vec<_> = object.tables().collect();
+    if !tables.is_empty() {
+        out.array("tables", |out| {
+            for table in &tables {
+                out.entry(|out| print_table(table, out));
+            }
+        });
+    }
     out.array("sections", |out| {
         for section in object.section_table().filter(|s| details || matters(s.name)) {
             out.entry(|out| {
@@ -169,6 +168,26 @@ fn print_map(map: &MapSpec, out: &mut Out<'_>) {
     if let MapOrigin::Legacy { entry_size } = map.origin {
         out.field("legacy_size", entry_size, format_args!("legacy {entry_size}b "));
     }
+    out.newline();
+}
+
+fn print_table(table: &TableSpec<'_>, out: &mut Out<'_>) {
+    let (name, kind, section) = (table.name(), table.type_name(), table.section());
+    out.field("table", name, format_args!("table {name} "));
+    out.field("type", kind, format_args!("type {kind} "));
+    out.field("section", section, format_args!("section {section} "));
+    if table.by_link() {
+        out.flag("link", "link ");
+    }
+    out.array("operations", |out| {
+        for (member, program) in table.operations() {
+            out.entry(|out| {
+                let program = program.name();
+                out.field("operation", member, format_args!("{member} "));
+                out.field("program", program, format_args!("{program} "));
+            });
+        }
+    });
     out.newline();
 }
 

@@ -1,0 +1,123 @@
+//! Tables of programs that the kernel uses (`struct_ops`): congestion control.
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "what helpers of tests do not find fails the test"
+)]
+
+use std::io::{Read as _, Write as _};
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::os::fd::AsFd as _;
+
+use netns_tests::{Ns, Output, isolated, since_linux};
+use tc_bpf_loader::sys::{Kernel, MapOps as _};
+use tc_bpf_loader::{LoadOptions, ObjectSpec, ProgType};
+
+/// Names are those of the whole kernel, on which other tests may run: the object gets some of its own.
+fn tables(ns: &Ns) -> (Vec<u8>, [String; 2]) {
+    ns.need_bpf();
+    since_linux((6, 4), "a link that holds a table");
+    let mut bytes = include_bytes!("../../../crates/tc-bpf-loader/testdata/tables-g-el.o").to_vec();
+    let namespace = std::fs::read_link("/proc/self/ns/net").unwrap();
+    let number: String = namespace.to_string_lossy().chars().filter(char::is_ascii_digit).collect();
+    let names = [("rtc_held", 'h'), ("rtc_linked", 'l')].map(|(old, letter)| {
+        let name = format!("{letter}{number}");
+        let at = bytes.windows(old.len()).position(|w| w == old.as_bytes()).unwrap();
+        let room = &mut bytes[at..at + 15];
+        room.fill(0);
+        room[..name.len()].copy_from_slice(name.as_bytes());
+        name
+    });
+    std::fs::write("/run/tables.o", &bytes).unwrap();
+    (bytes, names)
+}
+
+fn rtc(ns: &Ns, line: &str) -> Output {
+    ns.rtc(&line.split_ascii_whitespace().collect::<Vec<_>>())
+}
+
+fn is_available(ns: &Ns, name: &str) -> bool {
+    let file = "/proc/sys/net/ipv4/tcp_available_congestion_control";
+    ns.program("cat", &[file]).ok().split_whitespace().any(|known| known == name)
+}
+
+/// What a link held goes when the kernel comes to it.
+fn wait_until_gone(ns: &Ns, name: &str) {
+    while is_available(ns, name) {
+        std::thread::yield_now();
+    }
+}
+
+#[test]
+fn tables_are_registered_and_unregistered() {
+    isolated(|ns| {
+        let (_, [held, linked]) = tables(ns);
+        rtc(ns, "bpf register tables.o").fails(255, "tables.o has `held` (tcp_congestion_ops), ");
+        rtc(ns, "bpf register tables.o table linked").fails(255, "say `pin PATH`");
+        assert!(!is_available(ns, &linked));
+
+        let shown = rtc(ns, "bpf register tables.o table linked pin /sys/fs/bpf/linked");
+        shown.shows("table linked type tcp_congestion_ops id ");
+        assert!(is_available(ns, &linked));
+        let seen = ns.program("bpftool", &["struct_ops", "dump", "name", "linked"]);
+        for part in
+            ["half_linked/prog_id:", "grow_linked/prog_id:", "undo_linked/prog_id:", &linked]
+        {
+            seen.shows(part);
+        }
+        // Somebody else's pin is left alone, and nothing else is.
+        rtc(ns, "bpf register tables.o table held pin /sys/fs/bpf/linked")
+            .fails(1, "Cannot pin to /sys/fs/bpf/linked: File exists");
+        assert!(!is_available(ns, &held));
+        rtc(ns, "bpf unregister /sys/fs/bpf/linked").ok();
+        wait_until_gone(ns, &linked);
+        assert!(!std::path::Path::new("/sys/fs/bpf/linked").exists());
+
+        let shown = rtc(ns, "-j bpf register tables.o table held");
+        let shown: serde_json::Value = serde_json::from_str(shown.ok()).unwrap();
+        rtc(ns, "bpf register tables.o table held").fails(1, "of that name is registered already");
+        assert!(is_available(ns, &held));
+        rtc(ns, &format!("bpf unregister id {}", shown[0]["id"])).ok();
+        assert!(!is_available(ns, &held));
+        // As a pinned map it is found again, too.
+        rtc(ns, "bpf register tables.o table held pin /sys/fs/bpf/held").ok();
+        rtc(ns, "bpf unregister /sys/fs/bpf/held").ok();
+        assert!(!is_available(ns, &held));
+        rtc(ns, "bpf unregister /sys/fs/bpf/held").fails(1, "No such file or directory");
+        rtc(ns, "bpf register tables.o table more_operations")
+            .fails(1, "of this kernel has no member `no_such`, which the object sets");
+    });
+}
+
+/// The programs are asked what to do, by connections that use them.
+#[test]
+fn connections_use_registered_congestion_control() {
+    isolated(|ns| {
+        let (bytes, [_, name]) = tables(ns);
+        let object = ObjectSpec::parse("tables.o", &bytes).unwrap();
+        let table = object.tables().find(|table| table.name() == "linked").unwrap();
+        let made = table.load(&LoadOptions::new(ProgType::STRUCT_OPS), &mut Kernel).unwrap();
+        let registered = made.register(&mut Kernel).unwrap();
+        ns.ip("link set lo up");
+        let file = "/proc/sys/net/ipv4/tcp_congestion_control";
+        ns.program("sh", &["-c", &format!("echo {name} > {file}")]).ok();
+        ns.enter(|| {
+            let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+            let mut out = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+            let (mut back, _) = listener.accept().unwrap();
+            // Acknowledgements are what asks.
+            let mut room = [0; 1000];
+            for _ in 0..100 {
+                out.write_all(&room).unwrap();
+                back.read_exact(&mut room).unwrap();
+            }
+        });
+        let (_, bss) = registered.maps.iter().find(|(name, _)| name == ".bss").unwrap();
+        let mut asked = [0; 8];
+        Kernel.map_lookup(bss.as_fd(), &[0; 4], &mut asked, 0).unwrap();
+        assert_ne!(u64::from_ne_bytes(asked), 0);
+        ns.program("sh", &["-c", &format!("echo reno > {file}")]).ok();
+        drop(registered);
+        wait_until_gone(ns, &name);
+    });
+}
