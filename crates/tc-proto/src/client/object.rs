@@ -143,7 +143,7 @@ impl Client {
         }
     }
 
-    /// Lists objects, all of them.
+    /// Lists objects, all of them. A device that does not exist has none: the kernel makes no difference.
     ///
     /// The kernel gives out a long list in parts, and does not say when it changed between two of
     /// them, by which entries that did not change at all may be missed. So this client listens for
