@@ -148,7 +148,7 @@ impl ActionKind for Pedit {
 
     fn parse(&self, args: &mut Args<'_>) -> Result<Box<dyn Pending>, Error> {
         let mut wire = Wire::default();
-        if args.take("ex") {
+        if args.take_abbreviation("ex") {
             wire.extended = true;
             args.value()?;
             args.back();
