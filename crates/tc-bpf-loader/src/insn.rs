@@ -1,5 +1,6 @@
 //! One eBPF instruction, as in uapi `linux/bpf.h` `struct bpf_insn`; bytes in either byte order.
 
+use std::fmt;
 use std::os::fd::{AsRawFd, BorrowedFd};
 
 /// Byte order of an object or of the host.
@@ -58,8 +59,8 @@ impl Endian {
     }
 }
 
-impl std::fmt::Display for Endian {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Display for Endian {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Endian::Little => "little-endian",
             Endian::Big => "big-endian",
@@ -69,15 +70,16 @@ impl std::fmt::Display for Endian {
 
 /// One instruction of eight bytes. `LD_IMM64` takes two of them: the upper half of the constant is the `imm` of the
 /// second, whose other fields are zero.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+///
+/// In memory it is as the kernel wants it, so that large programs need not be copied once more.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Hash)]
+#[repr(C)]
 #[doc(alias = "bpf_insn")]
 pub struct Insn {
     /// Operation code.
     pub code: u8,
-    /// Destination register, 0 to 10.
-    pub dst: u8,
-    /// Source register, 0 to 10, or one of the `PSEUDO_*` markers.
-    pub src: u8,
+    /// Both registers, in the order of the host's bit-fields.
+    registers: u8,
     /// Signed offset: of a jump in instructions, of a memory access in bytes.
     pub off: i16,
     /// Signed constant.
@@ -117,7 +119,37 @@ impl Insn {
     /// An instruction from its five fields.
     #[must_use]
     pub const fn new(code: u8, dst: u8, src: u8, off: i16, imm: i32) -> Self {
-        Insn { code, dst, src, off, imm }
+        Insn { code, registers: Self::pack(dst, src, Endian::HOST), off, imm }
+    }
+
+    const fn pack(dst: u8, src: u8, endian: Endian) -> u8 {
+        match endian {
+            Endian::Little => src << 4 | dst & 0xf,
+            Endian::Big => dst << 4 | src & 0xf,
+        }
+    }
+
+    /// Destination register, 0 to 10.
+    #[must_use]
+    pub const fn dst(self) -> u8 {
+        match Endian::HOST {
+            Endian::Little => self.registers & 0xf,
+            Endian::Big => self.registers >> 4,
+        }
+    }
+
+    /// Source register, 0 to 10, or one of the `PSEUDO_*` markers.
+    #[must_use]
+    pub const fn src(self) -> u8 {
+        match Endian::HOST {
+            Endian::Little => self.registers >> 4,
+            Endian::Big => self.registers & 0xf,
+        }
+    }
+
+    /// Sets the source register or marker; only its low four bits exist.
+    pub const fn set_src(&mut self, src: u8) {
+        self.registers = Self::pack(self.dst(), src, Endian::HOST);
     }
 
     /// The two instructions that put a map's address into register `dst`. The caller keeps the map open until the
@@ -132,14 +164,9 @@ impl Insn {
     #[inline]
     pub fn decode(bytes: [u8; 8], endian: Endian) -> Self {
         let [code, regs, o0, o1, i0, i1, i2, i3] = bytes;
-        let (dst, src) = match endian {
-            Endian::Little => (regs & 0xf, regs >> 4),
-            Endian::Big => (regs >> 4, regs & 0xf),
-        };
         Insn {
             code,
-            dst,
-            src,
+            registers: if endian == Endian::HOST { regs } else { regs.rotate_left(4) },
             off: endian.u16([o0, o1]) as i16,
             imm: endian.u32([i0, i1, i2, i3]) as i32,
         }
@@ -149,11 +176,7 @@ impl Insn {
     #[must_use]
     #[inline]
     pub fn encode(self, endian: Endian) -> [u8; 8] {
-        let (dst, src) = (self.dst & 0xf, self.src & 0xf);
-        let regs = match endian {
-            Endian::Little => src << 4 | dst,
-            Endian::Big => dst << 4 | src,
-        };
+        let regs = Self::pack(self.dst(), self.src(), endian);
         let off = match endian {
             Endian::Little => self.off.to_le_bytes(),
             Endian::Big => self.off.to_be_bytes(),
@@ -161,6 +184,14 @@ impl Insn {
         let [o0, o1] = off;
         let [i0, i1, i2, i3] = endian.put_u32(self.imm as u32);
         [self.code, regs, o0, o1, i0, i1, i2, i3]
+    }
+}
+
+impl fmt::Debug for Insn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Insn { code, off, imm, .. } = self;
+        let (dst, src) = (self.dst(), self.src());
+        write!(f, "Insn {{ code: {code:#04x}, dst: {dst}, src: {src}, off: {off}, imm: {imm} }}")
     }
 }
 
@@ -178,6 +209,12 @@ mod tests {
         assert_eq!(Insn::decode(big, Endian::Big), want);
         assert_eq!(want.encode(Endian::Little), little);
         assert_eq!(want.encode(Endian::Big), big);
+        assert_eq!((want.dst(), want.src()), (1, 2));
+        let mut other = want;
+        other.set_src(0x13);
+        assert_eq!((other.dst(), other.src()), (1, 3));
+        // Only four bits of either exist.
+        assert_eq!(Insn::new(0x71, 0x11, 0x12, 20, 0), want);
     }
 
     #[test]

@@ -153,9 +153,20 @@ fn a_pinned_map_that_differs_is_described() {
                  object wants 5"
             ),
         );
-        said.fails(1, "hint: remove the pin or rename the map");
+        said.fails(1, "hint: remove the pin, rename the map, or say `replace-pins`");
+        // The kernel refuses the filter when the map has been replaced, which is taken back.
+        silent(&add(ns, &file, "sec classifier"));
+        let entries = || ns.program("bpftool", &["map", "show", "pinned", pin]).ok().to_owned();
+        let line = "filter add dev eth0 parent 77: bpf da obj new.o sec classifier replace-pins";
+        assert_ne!(ns.rtc(&line.split(' ').collect::<Vec<_>>()).status, 0);
+        assert!(entries().contains("max_entries 2 "), "{}", entries());
+        silent(&add(ns, "/run/new.o", "sec classifier replace-pins"));
+        assert!(entries().contains("max_entries 5 "), "{}", entries());
+        assert_eq!(pinned(ns, "/sys/fs/bpf/tc/globals").lines().count(), 1);
+        // What fits is left alone, and nothing is to be replaced where nothing is pinned.
+        silent(&add(ns, "/run/new.o", "sec classifier replace-pins"));
         fs::remove_file(pin).expect("the pin");
-        silent(&add(ns, "/run/new.o", "sec classifier"));
+        silent(&add(ns, "/run/new.o", "sec classifier replace-pins"));
     });
 }
 

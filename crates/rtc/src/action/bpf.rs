@@ -22,7 +22,7 @@ Usage: ... bpf SOURCE [ VERDICT ] [ index INDEX ]
 
 SOURCE is one of:
   object-file FILE [ section NAME ] [ program NAME ] [ export SOCKET ] [ verbose ]
-          [ btf FILE ] [ log-file FILE ]
+          [ btf FILE ] [ log-file FILE ] [ replace-pins ]
       a program of an ELF object; section \"action\" unless the object has just one program
   object-pinned FILE
       a program that is pinned in a BPF file system
@@ -74,6 +74,7 @@ impl ActionKind for Bpf {
             "verbose",
             "btf",
             "log-file",
+            "replace-pins",
             "object-pinned",
             "bytecode",
             "bytecode-file",

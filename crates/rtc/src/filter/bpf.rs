@@ -27,7 +27,7 @@ Usage: ... bpf SOURCE [ direct-action ] [ skip_hw | skip_sw ] [ classid CLASSID 
 
 SOURCE is one of:
   object-file FILE [ section NAME ] [ program NAME ] [ export SOCKET ] [ verbose ]
-          [ btf FILE ] [ log-file FILE ]
+          [ btf FILE ] [ log-file FILE ] [ replace-pins ]
       a program of an ELF object; section \"classifier\" unless the object has just one program
   object-pinned FILE
       a program that is pinned in a BPF file system
@@ -75,6 +75,7 @@ impl FilterKind for Bpf {
             "verbose",
             "btf",
             "log-file",
+            "replace-pins",
             "object-pinned",
             "bytecode",
             "bytecode-file",

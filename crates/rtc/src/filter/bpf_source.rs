@@ -107,7 +107,8 @@ pub(crate) fn parse(word: &str, role: &Role, args: &mut Args<'_>) -> Result<Sour
     Ok(found)
 }
 
-/// `FILE [section NAME] [program NAME] [export SOCKET] [verbose] [btf FILE] [log-file FILE]`, in this order.
+/// `FILE [section NAME] [program NAME] [export SOCKET] [verbose] [btf FILE] [log-file FILE] [replace-pins]`,
+/// in this order.
 fn parse_object(args: &mut Args<'_>) -> Result<Source, Error> {
     let mut wanted = Wanted { file: args.file()?.to_owned(), ..Wanted::default() };
     if args.take_abbreviation("section") {

@@ -39,10 +39,12 @@ pub(crate) struct Wanted {
     pub(crate) btf: Option<OsString>,
     /// Where to write the verifier's log.
     pub(crate) log_file: Option<OsString>,
+    /// Replace pinned maps that differ from the object's.
+    pub(crate) replace_pins: bool,
 }
 
 impl Wanted {
-    /// Reads the words that come last: `[verbose] [btf FILE] [log-file FILE]`, the new ones in any order.
+    /// Reads the words that come last: `[verbose] [btf FILE] [log-file FILE] [replace-pins]`, the new ones in any order.
     pub(crate) fn last_words(&mut self, args: &mut Args<'_>) -> Result<(), Error> {
         self.verbose = args.take_abbreviation("verbose");
         loop {
@@ -50,6 +52,8 @@ impl Wanted {
                 self.btf = Some(args.file()?.to_owned());
             } else if args.take("log-file") {
                 self.log_file = Some(args.file()?.to_owned());
+            } else if args.take("replace-pins") {
+                self.replace_pins = true;
             } else {
                 return Ok(());
             }
@@ -200,6 +204,7 @@ fn options(
 ) -> LoadOptions {
     let mut options = LoadOptions::new(prog_type);
     options.btf = wanted.btf.as_ref().map(PathBuf::from);
+    options.replace_pins = wanted.replace_pins;
     if wanted.verbose || wanted.log_file.is_some() {
         options.log = LogMode::Always(1);
     }

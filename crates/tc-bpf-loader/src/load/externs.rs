@@ -218,12 +218,12 @@ impl Externs {
         if is_call {
             match value {
                 Value::Btf { id, owner } => {
-                    insn.src = Insn::PSEUDO_KFUNC_CALL;
+                    insn.set_src(Insn::PSEUDO_KFUNC_CALL);
                     insn.imm = id as i32;
                     insn.off = self.number(owner) as i16;
                 }
                 Value::Missing => {
-                    insn.src = 0;
+                    insn.set_src(0);
                     insn.imm = MISSING_FUNCTION.wrapping_add(reference.number as i32);
                     let what = format!("function `{}`", reference.name);
                     poisoned.push(Poisoned { at, what });
@@ -238,7 +238,7 @@ impl Externs {
             return Ok(());
         }
         let Some(half) = rest.first_mut() else { return Ok(()) };
-        (insn.src, insn.imm, half.imm) = match value {
+        let (src, low, high) = match value {
             Value::Btf { id, owner } => {
                 let fd = match owner.checked_sub(1) {
                     None => 0,
@@ -253,6 +253,8 @@ impl Externs {
             }
             Value::Missing => (0, 0, 0),
         };
+        insn.set_src(src);
+        (insn.imm, half.imm) = (low, high);
         Ok(())
     }
 

@@ -9,6 +9,7 @@ const HINTS: &[(&str, &str)] = &[
     ),
     ("is outside of the packet", "compare the end of what is read or written with data_end first"),
     ("invalid access to packet", "compare the end of what is read or written with data_end first"),
+    ("invalid access to map value", "compare the place with the size of the map's value first"),
     ("_or_null'", "the pointer may be NULL: test it before it is used"),
     ("null-check it first", "the pointer may be NULL: test it before it is used"),
     (

@@ -13,6 +13,10 @@ use crate::reloc::Linked;
 use crate::spec::ObjectSpec;
 use crate::sys::{Bpf, Errno, MapCreate};
 
+/// What to do about a pinned map that differs.
+const DIFFERS: &str =
+    "remove the pin, rename the map, or say `replace-pins`: who uses the pinned map keeps it";
+
 /// Creates the maps of one load. What it pins or makes on the way is noted in `made`.
 pub(super) struct Maker<'a> {
     pub(super) spec: &'a ObjectSpec,
@@ -24,6 +28,18 @@ pub(super) struct Maker<'a> {
     pub(super) kernel: &'a mut dyn Bpf,
     /// By index in the object's maps.
     pub(super) fds: BTreeMap<usize, OwnedFd>,
+    /// Whether pinned maps that differ from the object's are to be replaced; if so those that are, where they are pinned
+    /// and by index.
+    pub(super) replaces: bool,
+    pub(super) replaced: Vec<(PathBuf, OwnedFd, usize)>,
+}
+
+/// What is pinned where a map is to be pinned.
+enum Pinned {
+    Nothing,
+    Fitting(OwnedFd),
+    /// A map, and how it differs.
+    Other(OwnedFd, Vec<String>),
 }
 
 impl<'a> Maker<'a> {
@@ -37,10 +53,16 @@ impl<'a> Maker<'a> {
         let map = spec.map_def(entry)?;
         let map = self.sized(map)?;
         let path = self.path(&map)?;
+        let mut other = None;
         if let Some(path) = &path {
-            if let Some(fd) = self.pinned(&map, path)? {
-                self.fds.insert(index, fd);
-                return Ok(());
+            match self.pinned(&map, path)? {
+                Pinned::Nothing => {}
+                Pinned::Fitting(fd) => {
+                    self.fds.insert(index, fd);
+                    return Ok(());
+                }
+                Pinned::Other(fd, _) if self.replaces => other = Some(fd),
+                Pinned::Other(_, differs) => return Err(self.differs(&map, path, differs)),
             }
         }
         let template = self.template(&map)?;
@@ -52,7 +74,10 @@ impl<'a> Maker<'a> {
         if map.origin == MapOrigin::Data {
             self.fill(&map, index, &fd)?;
         }
-        if let Some(path) = path {
+        if let (Some(path), Some(other)) = (&path, other) {
+            // Once all has gone well.
+            self.replaced.push((path.clone(), other, index));
+        } else if let Some(path) = path {
             self.made.directory_of(&path, self.places, self.kernel).map_err(|(errno, at)| {
                 self.pin_refused(&map, &path, errno, &format!("{} cannot be had", at.display()))
             })?;
@@ -60,8 +85,11 @@ impl<'a> Maker<'a> {
                 Ok(()) => self.made.pin(path),
                 // Somebody else was faster.
                 Err(Errno::EEXIST) => match self.pinned(&map, &path)? {
-                    Some(theirs) => fd = theirs,
-                    None => return Err(self.pin_refused(&map, &path, Errno::EEXIST, "")),
+                    Pinned::Fitting(theirs) => fd = theirs,
+                    Pinned::Nothing => {
+                        return Err(self.pin_refused(&map, &path, Errno::EEXIST, ""));
+                    }
+                    Pinned::Other(_, differs) => return Err(self.differs(&map, &path, differs)),
                 },
                 Err(errno) => return Err(self.pin_refused(&map, &path, errno, "")),
             }
@@ -117,16 +145,52 @@ impl<'a> Maker<'a> {
         Ok(path)
     }
 
-    /// Opens the map that is pinned there, if it is as the object wants it.
-    fn pinned(&mut self, map: &MapSpec, path: &Path) -> Result<Option<OwnedFd>, LoadError> {
+    /// Puts the maps that replace pinned ones in their place.
+    pub(super) fn put_pins(&mut self) -> Result<(), LoadError> {
+        let spec = self.spec;
+        for (path, old, index) in std::mem::take(&mut self.replaced) {
+            let (Some(fd), Some(entry)) = (self.fds.get(&index), spec.maps.get(index)) else {
+                continue;
+            };
+            let map = spec.map_def(entry)?;
+            let place = path.clone();
+            if let Err(errno) = self.made.replace(path, old, fd.as_fd(), self.kernel) {
+                return Err(self.pin_refused(
+                    map,
+                    &place,
+                    errno,
+                    "what is there cannot be replaced",
+                ));
+            }
+            let note =
+                format!("map `{}` replaces what was pinned at {}", map.name, place.display());
+            self.notes.push(note);
+        }
+        Ok(())
+    }
+
+    fn differs(&self, map: &MapSpec, path: &Path, differs: Vec<String>) -> LoadError {
+        LoadError::Pin(Box::new(PinRefused {
+            file: self.spec.file().to_owned(),
+            map: map.name.clone(),
+            path: path.to_owned(),
+            differs,
+            errno: None,
+            why: String::new(),
+            hint: Some(DIFFERS.to_owned()),
+        }))
+    }
+
+    /// Opens the map that is pinned there, and compares it with what the object wants.
+    fn pinned(&mut self, map: &MapSpec, path: &Path) -> Result<Pinned, LoadError> {
         let fd = match self.kernel.obj_get(path) {
             Ok(fd) => fd,
-            Err(Errno::ENOENT) => return Ok(None),
+            Err(Errno::ENOENT) => return Ok(Pinned::Nothing),
             // No BPF file system is there yet.
             Err(Errno::EPERM | Errno::EACCES)
                 if path.parent().is_some_and(|p| self.kernel.is_bpf_fs(p) != Ok(true)) =>
             {
-                return Ok(None);
+                return Ok(Pinned::Nothing);
             }
             Err(errno) => return Err(self.pin_refused(map, path, errno, "it cannot be opened")),
         };
@@ -138,7 +202,7 @@ impl<'a> Maker<'a> {
         let info = match self.kernel.map_info(fd.as_fd()) {
             Ok(info) => info,
             // Before Linux 4.13 the kernel does not tell.
-            Err(Errno::EINVAL) => return Ok(Some(fd)),
+            Err(Errno::EINVAL) => return Ok(Pinned::Fitting(fd)),
             Err(errno) => return Err(self.pin_refused(map, path, errno, "")),
         };
         // The kernel itself adds flags to some types.
@@ -170,18 +234,7 @@ impl<'a> Maker<'a> {
             let wants = map.map_extra.unwrap_or(0);
             differs.push(format!("map_extra {}, object wants {wants}", info.map_extra));
         }
-        if differs.is_empty() {
-            return Ok(Some(fd));
-        }
-        Err(LoadError::Pin(Box::new(PinRefused {
-            file: self.spec.file().to_owned(),
-            map: map.name.clone(),
-            path: path.to_owned(),
-            differs,
-            errno: None,
-            why: String::new(),
-            hint: Some("remove the pin or rename the map".to_owned()),
-        })))
+        Ok(if differs.is_empty() { Pinned::Fitting(fd) } else { Pinned::Other(fd, differs) })
     }
 
     /// A map like those that this one is to hold.

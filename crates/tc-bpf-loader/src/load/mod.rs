@@ -86,6 +86,9 @@ pub struct LoadOptions {
     pub log: LogMode,
     /// Where maps are pinned that ask for it.
     pub places: Places,
+    /// Whether a pinned map that is not as the object wants it is replaced by a new one, once the program is loaded.
+    /// Contents are not copied, and programs that use the old map keep it. Default: that is an error.
+    pub replace_pins: bool,
 }
 
 impl LoadOptions {
@@ -102,6 +105,7 @@ impl LoadOptions {
             btf: None,
             log: LogMode::OnError,
             places: Places::default(),
+            replace_pins: false,
         }
     }
 }
@@ -166,7 +170,8 @@ struct Job<'a> {
 impl ProgramSpec<'_> {
     /// Creates the maps that the program uses, and programs for their slots, and loads it.
     ///
-    /// Maps that are to be pinned are looked for first, and used if they are as the object wants them. What the object
+    /// Maps that are to be pinned are looked for first, and used if they are as the object wants them; one that is not is
+    /// an error, or [replaced](LoadOptions::replace_pins). What the object
     /// does not refer to is not created, unless it is to be pinned.
     ///
     /// # Errors
@@ -346,6 +351,8 @@ impl Plan<'_> {
             notes: &mut notes,
             kernel,
             fds: BTreeMap::new(),
+            replaces: base.replace_pins,
+            replaced: Vec::new(),
         };
         for index in &self.maps {
             maker.need(*index)?;
@@ -363,6 +370,7 @@ impl Plan<'_> {
             programs.insert(program.index(), loaded);
         }
         let emptied_on_close = maker.put_programs(&self.maps, &programs)?;
+        maker.put_pins()?;
         let mut fds = maker.fds;
         let named = |index: usize| {
             let name = spec.maps.get(index).map(|m| m.name.clone()).unwrap_or_default();

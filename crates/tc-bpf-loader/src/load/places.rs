@@ -1,6 +1,7 @@
 //! Where maps are pinned, and what was made there.
 
 use std::collections::BTreeMap;
+use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 use crate::sha1;
@@ -64,6 +65,8 @@ pub struct Made(Vec<Item>);
 #[derive(Debug)]
 enum Item {
     Pin(PathBuf),
+    /// A pin in place of another, and the map that this one was of.
+    Replaced(PathBuf, OwnedFd),
     Link(PathBuf),
     Dir(PathBuf),
     Mount(PathBuf),
@@ -73,7 +76,7 @@ impl Made {
     /// The pins that were made; what was found pinned already is not among them.
     pub fn pins(&self) -> impl Iterator<Item = &Path> {
         self.0.iter().filter_map(|item| match item {
-            Item::Pin(path) => Some(path.as_path()),
+            Item::Pin(path) | Item::Replaced(path, _) => Some(path.as_path()),
             _ => None,
         })
     }
@@ -84,6 +87,7 @@ impl Made {
             // What cannot be removed is somebody else's by now.
             _ = match item {
                 Item::Pin(path) | Item::Link(path) => kernel.unlink(path),
+                Item::Replaced(path, old) => put(old.as_fd(), path, kernel),
                 Item::Dir(path) => kernel.remove_dir(path),
                 Item::Mount(path) => kernel.unmount(path),
             };
@@ -92,6 +96,19 @@ impl Made {
 
     pub(super) fn pin(&mut self, path: PathBuf) {
         self.0.push(Item::Pin(path));
+    }
+
+    /// Pins a map in place of `old`, which is pinned there.
+    pub(super) fn replace(
+        &mut self,
+        path: PathBuf,
+        old: OwnedFd,
+        new: BorrowedFd<'_>,
+        kernel: &mut dyn Bpf,
+    ) -> Result<(), Errno> {
+        put(new, &path, kernel)?;
+        self.0.push(Item::Replaced(path, old));
+        Ok(())
     }
 
     /// Makes the directory that a pin goes to, on a BPF file system; on failure says which is the trouble.
@@ -150,4 +167,21 @@ impl Made {
             Err(errno) => Err((errno, path.to_owned())),
         }
     }
+}
+
+/// Pins a map in place of whatever is pinned there, at once for all who look.
+fn put(map: BorrowedFd<'_>, path: &Path, kernel: &mut dyn Bpf) -> Result<(), Errno> {
+    // Dots are not allowed in such names.
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push("_replacing");
+    let beside = path.with_file_name(name);
+    match kernel.obj_pin(map, &beside) {
+        // Of somebody who was killed at it.
+        Err(Errno::EEXIST) => {
+            kernel.unlink(&beside)?;
+            kernel.obj_pin(map, &beside)?;
+        }
+        result => result?,
+    }
+    kernel.rename(&beside, path).inspect_err(|_| _ = kernel.unlink(&beside))
 }

@@ -94,19 +94,25 @@ mod tests {
         (got.message.unwrap_or_default(), got.insn)
     }
 
-    /// Log of kernel 6.18 for a program which reads from a packet without a check.
+    /// Logs for a program that reads from a packet without a check.
     #[test]
     fn both_lines_of_a_reason_count() {
-        let log = "0: R1=ctx() R10=fp0\n\
-            ; return d[20]; @ bad.c:7\n\
-            0: (61) r1 = *(u32 *)(r1 +76)         ; R1_w=pkt(r=0)\n\
-            1: (71) r0 = *(u8 *)(r1 +20)\n\
-            invalid access to packet, off=20 size=1, R1(id=0,off=20,r=0)\n\
-            R1 offset is outside of the packet\n\
-            processed 2 insns (limit 1000000) max_states_per_insn 0 total_states 0 peak_states 0 mark_read 0\n";
-        let reason = "invalid access to packet, off=20 size=1, R1(id=0,off=20,r=0): \
-            R1 offset is outside of the packet";
-        assert_eq!(point(log), (reason.to_owned(), Some(1)));
+        let what = "invalid access to packet, off=20 size=1, R1(id=0,off=20,r=0)";
+        for (kernel, why) in [
+            ("6.18", "R1 offset is outside of the packet"),
+            ("7.2", "R1 min value is outside of the allowed memory range"),
+        ] {
+            let log = format!(
+                "0: R1=ctx() R10=fp0\n\
+                 ; u8 *data = (u8 *)(u64)skb->data; @ refused.c:6\n\
+                 0: (61) r1 = *(u32 *)(r1 +76)         ; R1=pkt(r=0)\n\
+                 ; return data[20]; @ refused.c:8\n\
+                 1: (71) r0 = *(u8 *)(r1 +20)\n\
+                 {what}\n{why}\n\
+                 processed 2 insns (limit 1000000) max_states_per_insn 0 total_states 0 peak_states 0 mark_read 0\n"
+            );
+            assert_eq!(point(&log), (format!("{what}: {why}"), Some(1)), "{kernel}");
+        }
     }
 
     /// Logs of the kernel's Documentation/bpf/verifier.rst, which are of early kernels.

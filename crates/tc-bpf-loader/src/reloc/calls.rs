@@ -61,8 +61,8 @@ impl Linker<'_> {
         for Pending { at, target } in pending {
             let start = placed.get(&target).copied().unwrap_or_default();
             if let Some(insn) = self.out.insns.get_mut(at) {
-                insn.src =
-                    if insn.code == Insn::CALL { Insn::PSEUDO_CALL } else { Insn::PSEUDO_FUNC };
+                let is_call = insn.code == Insn::CALL;
+                insn.set_src(if is_call { Insn::PSEUDO_CALL } else { Insn::PSEUDO_FUNC });
                 insn.imm = (start as i64 - at as i64 - 1) as i32;
             }
         }
@@ -127,11 +127,11 @@ impl Linker<'_> {
         let size = if insn.code == Insn::LD_IMM64 { 16 } else { 8 };
         let relocs = self.spec.elf.relocs_in(open.section, offset, offset + size);
         match (relocs, insn.code) {
-            ([], Insn::CALL) if insn.src == Insn::PSEUDO_CALL => {
+            ([], Insn::CALL) if insn.src() == Insn::PSEUDO_CALL => {
                 let to = offset.wrapping_add_signed((i64::from(insn.imm) + 1) * 8);
                 self.function_at(open.section, offset, open.section, to).map(Some)
             }
-            ([], Insn::CALL) if insn.src == Insn::PSEUDO_KFUNC_CALL => {
+            ([], Insn::CALL) if insn.src() == Insn::PSEUDO_KFUNC_CALL => {
                 Err(self.unsupported(open.section, offset, "calls a kernel function"))
             }
             ([], _) => Ok(None),

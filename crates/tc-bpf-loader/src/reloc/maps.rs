@@ -92,7 +92,7 @@ impl Linker<'_> {
         };
         let slot = self.slot(index)?;
         if let Some(insn) = self.out.insns.get_mut(at) {
-            insn.src = Insn::PSEUDO_MAP_VALUE;
+            insn.set_src(Insn::PSEUDO_MAP_VALUE);
             insn.imm = 0;
         }
         if let Some(half) = self.out.insns.get_mut(at + 1) {
@@ -140,7 +140,7 @@ impl Linker<'_> {
         let slot = self.slot(index)?;
         self.clear_constant(at);
         if let Some(insn) = self.out.insns.get_mut(at) {
-            insn.src = Insn::PSEUDO_MAP_FD;
+            insn.set_src(Insn::PSEUDO_MAP_FD);
         }
         self.out.map_refs.push((at, slot));
         Ok(())

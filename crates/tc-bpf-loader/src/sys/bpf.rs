@@ -4,7 +4,7 @@
 use std::ffi::CString;
 use std::fs;
 use std::io::Read as _;
-use std::mem::size_of;
+use std::mem::{align_of, size_of};
 use std::os::fd::{AsFd as _, AsRawFd as _, BorrowedFd, FromRawFd as _, OwnedFd, RawFd};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
@@ -12,7 +12,7 @@ use std::path::Path;
 use super::eperm::Limits;
 use super::{Bpf, Errno, Log, MapCreate, ModuleBtf, ProgInfo, ProgLoad, last_errno};
 use crate::btf::ext::{FuncInfo, LineInfo};
-use crate::insn::{Endian, Insn};
+use crate::insn::Insn;
 use crate::prog::ProgType;
 
 const BPF_MAP_CREATE: libc::c_long = 0;
@@ -178,6 +178,7 @@ pub(super) struct ByIdAttr {
 // No padding: every byte that the kernel reads is written.
 const _: () = {
     assert!(size_of::<MapCreateAttr>() == 80);
+    assert!(size_of::<Insn>() == Insn::SIZE && align_of::<Insn>() == 4);
     assert!(size_of::<CommonAttr>() == 24);
     assert!(size_of::<ProgLoadAttr>() == 144);
     assert!(size_of::<BtfLoadAttr>() == 32);
@@ -354,8 +355,6 @@ impl Bpf for Kernel {
         prog: &ProgLoad<'_>,
         mut log: Option<&mut Log>,
     ) -> Result<OwnedFd, Errno> {
-        let insns: Vec<[u8; 8]> =
-            prog.insns.iter().map(|i: &Insn| i.encode(Endian::HOST)).collect();
         let license = CString::new(prog.license).map_err(|_| Errno::EINVAL)?;
         let mut buffer = log_buffer(log.as_deref());
         let funcs: Vec<[u32; 2]> = prog
@@ -373,8 +372,8 @@ impl Bpf for Kernel {
         let fds: Vec<RawFd> = prog.fd_array.iter().map(BorrowedFd::as_raw_fd).collect();
         let mut attr = ProgLoadAttr {
             prog_type: prog.prog_type.0,
-            insn_cnt: insns.len() as u32,
-            insns: address(&insns),
+            insn_cnt: prog.insns.len() as u32,
+            insns: address(prog.insns),
             license: address(license.as_bytes_with_nul()),
             log_level: log.as_ref().map_or(0, |l| l.level),
             log_size: buffer.len() as u32,
@@ -400,7 +399,7 @@ impl Bpf for Kernel {
             attr.line_info = address(&lines);
             attr.line_info_cnt = lines.len() as u32;
         }
-        // SAFETY: the vectors and the license live until after the call, their lengths stand beside their addresses,
+        // SAFETY: instructions are `struct bpf_insn` in memory; they, the vectors and the license live until after the call, their lengths stand beside their addresses,
         // and the log buffer is ours to be written; the descriptor returned is ours.
         let result = unsafe { bpf(BPF_PROG_LOAD, &mut attr).and_then(|fd| own(fd)) };
         take_log(log.take(), &buffer, attr.log_true_size);

@@ -289,6 +289,13 @@ impl PinOps for Fake {
         Ok(())
     }
 
+    fn rename(&mut self, from: &Path, to: &Path) -> Result<(), Errno> {
+        self.count()?;
+        let pin = self.world.pins.remove(from).ok_or(Errno::ENOENT)?;
+        self.world.pins.insert(to.to_owned(), pin);
+        Ok(())
+    }
+
     fn unlink(&mut self, path: &Path) -> Result<(), Errno> {
         self.count()?;
         let removed = self.world.pins.remove(path).is_some() || self.world.links.remove(path);

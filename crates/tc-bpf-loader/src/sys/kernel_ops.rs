@@ -362,6 +362,10 @@ impl PinOps for Kernel {
         unsafe { bpf(BPF_OBJ_PIN, &mut attr).map(drop) }
     }
 
+    fn rename(&mut self, from: &Path, to: &Path) -> Result<(), Errno> {
+        fs::rename(from, to).map_err(|e| errno(&e))
+    }
+
     fn unlink(&mut self, path: &Path) -> Result<(), Errno> {
         fs::remove_file(path).map_err(|e| errno(&e))
     }

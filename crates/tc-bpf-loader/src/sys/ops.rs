@@ -155,6 +155,9 @@ pub trait PinOps {
     #[doc(alias = "BPF_OBJ_PIN")]
     fn obj_pin(&mut self, fd: BorrowedFd<'_>, path: &Path) -> Result<(), Errno>;
 
+    /// Gives a pin another name in its directory, in place of what has that name.
+    fn rename(&mut self, from: &Path, to: &Path) -> Result<(), Errno>;
+
     /// Removes a pin or a symbolic link.
     fn unlink(&mut self, path: &Path) -> Result<(), Errno>;
 

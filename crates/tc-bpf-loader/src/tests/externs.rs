@@ -75,7 +75,7 @@ fn values_of_the_configuration_are_in_a_map() {
     let loads: Vec<_> = insns(&fake)
         .windows(2)
         .filter(|w| w[0].code == Insn::LD_IMM64)
-        .map(|w| (w[0].src, w[1].imm))
+        .map(|w| (w[0].src(), w[1].imm))
         .collect();
     assert!(loads.iter().all(|(src, _)| *src == Insn::PSEUDO_MAP_VALUE));
     assert!(loads.iter().any(|(_, at)| *at == 12), "CONFIG_HZ: {loads:?}");
@@ -104,7 +104,7 @@ fn symbols_have_the_addresses_of_kallsyms() {
     let mut fake = kernel();
     load("symbol", &mut fake).unwrap();
     let insns = insns(&fake);
-    assert_eq!((insns[0].src, insns[0].imm as u32), (0, 0x821f_8be0));
+    assert_eq!((insns[0].src(), insns[0].imm as u32), (0, 0x821f_8be0));
     assert_eq!(insns[1].imm as u32, 0xffff_ffff);
     let text = why("missing_symbol", &mut fake);
     assert!(
@@ -133,7 +133,7 @@ fn functions_are_called_by_their_type() {
     let calls: Vec<_> = insns(&fake)
         .into_iter()
         .filter(|i| i.code == Insn::CALL)
-        .map(|i| (i.src, i.off, i.imm))
+        .map(|i| (i.src(), i.off, i.imm))
         .collect();
     let (lock, unlock) = (id("bpf_rcu_read_lock"), id("bpf_rcu_read_unlock"));
     // A flavour is no part of a name.
@@ -149,9 +149,9 @@ fn functions_are_called_by_their_type() {
     load("weak_function", &mut fake).unwrap();
     let insns = insns(&fake);
     let addresses: Vec<_> = insns.iter().filter(|i| i.code == Insn::LD_IMM64).collect();
-    assert!(!addresses.is_empty() && addresses.iter().all(|i| (i.src, i.imm) == (0, 0)));
+    assert!(!addresses.is_empty() && addresses.iter().all(|i| (i.src(), i.imm) == (0, 0)));
     let calls: Vec<_> = insns.iter().filter(|i| i.code == Insn::CALL).collect();
-    assert!(calls.iter().all(|i| i.src == 0 && i.imm >= 2_002_000_000), "{calls:?}");
+    assert!(calls.iter().all(|i| i.src() == 0 && i.imm >= 2_002_000_000), "{calls:?}");
 }
 
 /// A module's types go on where the kernel's end.
@@ -197,7 +197,7 @@ fn functions_of_modules_are_called_with_their_module() {
     load("missing_function", &mut fake).unwrap();
     let Some(Request::ProgLoad { insns, fd_array, .. }) = fake.requests().last() else { panic!() };
     let call = insns.iter().find(|i| i.code == Insn::CALL).unwrap();
-    assert_eq!((call.src, call.off, call.imm), (2, 1, id as i32 + 3));
+    assert_eq!((call.src(), call.off, call.imm), (2, 1, id as i32 + 3));
     assert_eq!(fd_array.len(), 2);
 }
 

@@ -76,7 +76,7 @@ fn each_reference_gets_its_own_map() {
         panic!();
     };
     let loads: Vec<_> =
-        insns.iter().filter(|i| i.code == Insn::LD_IMM64).map(|i| (i.src, i.imm)).collect();
+        insns.iter().filter(|i| i.code == Insn::LD_IMM64).map(|i| (i.src(), i.imm)).collect();
     assert_eq!(loads, [(1, fds[0].1), (1, fds[1].1)]);
     assert!(btf.is_some() && func_info.len() == 1 && line_info.len() > 3);
     assert_eq!(loaded.maps.len(), 3);

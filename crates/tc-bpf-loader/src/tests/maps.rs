@@ -4,7 +4,7 @@ use std::os::fd::AsFd as _;
 use std::path::{Path, PathBuf};
 
 use super::{named, object};
-use crate::sys::{Bpf as _, Fake, Kernel, MapInfo, PinOps as _, Request};
+use crate::sys::{Bpf as _, Fake, Kernel, MapInfo, MapOps as _, PinOps as _, Request};
 use crate::{
     Endian, Errno, Insn, LoadError, LoadOptions, Loaded, Map, MapType, ObjectSpec, Places,
     ProgType, SlotTarget, VarError,
@@ -118,7 +118,7 @@ fn instructions_refer_to_variables_by_map_and_offset() {
         let Some(Request::ProgLoad { insns, .. }) = fake.requests().last() else { panic!() };
         let mut found = Vec::new();
         for pair in insns.windows(2).filter(|p| p[0].code == Insn::LD_IMM64) {
-            assert_eq!(pair[0].src, Insn::PSEUDO_MAP_VALUE);
+            assert_eq!(pair[0].src(), Insn::PSEUDO_MAP_VALUE);
             let section = &fake.map(pair[0].imm).unwrap().info.name;
             found.push((section.split_once('.').unwrap().1.to_owned(), pair[1].imm as u64));
         }
@@ -312,13 +312,74 @@ fn a_pinned_map_must_be_as_the_object_wants_it() {
             error.to_string(),
             format!("map `of_all` is already pinned at /bpf/tc/globals/of_all with {differs}")
         );
-        assert_eq!(error.hint(), Some("remove the pin or rename the map"));
+        assert!(error.hint().unwrap().contains("say `replace-pins`"));
         assert_eq!(pins(&fake), ["/bpf/tc/globals/of_all"]);
     }
     let mut fake = Fake::new();
     fake.mount(Path::new("/bpf"));
     fake.pin_map(&path, info(2, MapType::ARRAY, 0));
     load(object, "global", &mut fake).unwrap();
+}
+
+/// The new map takes the old one's place when all else is done, and gives it back when what comes after fails.
+#[test]
+fn a_pinned_map_that_differs_is_replaced_on_demand() {
+    let object = &objects("pins")[0];
+    let path = Path::new("/bpf/tc/globals/of_all");
+    let mut options = options();
+    options.replace_pins = true;
+    let ready = || {
+        let mut fake = Fake::new();
+        fake.mount(Path::new("/bpf"));
+        let other = MapInfo { map_type: MapType::HASH, id: 77, ..MapInfo::default() };
+        fake.pin_map(path, other);
+        fake
+    };
+    let pinned_id = |fake: &mut Fake| {
+        let fd = fake.obj_get(path).unwrap();
+        fake.map_info(fd.as_fd()).unwrap().id
+    };
+    let mut fake = ready();
+    let loaded = named(object, "global").load(&options, &mut fake).unwrap();
+    let (_, fd) = loaded.maps.iter().find(|(name, _)| name == "of_all").unwrap();
+    let new = fake.map_info(fd.as_fd()).unwrap().id;
+    assert_eq!(pinned_id(&mut fake), new);
+    assert_eq!((loaded.made.pins().count(), fake.pins().len()), (4, 4));
+    assert!(loaded.notes[0].contains("replaces what was pinned"), "{:?}", loaded.notes);
+    loaded.made.undo(&mut fake);
+    assert_eq!(pinned_id(&mut fake), 77);
+    assert_eq!(pins(&fake), ["/bpf/tc/globals/of_all"]);
+    // What fits is used, as ever.
+    let mut fake = Fake::new();
+    fake.mount(Path::new("/bpf"));
+    let first = named(object, "global").load(&options, &mut fake).unwrap();
+    let again = named(object, "global").load(&options, &mut fake).unwrap();
+    assert_eq!((first.made.pins().count(), again.made.pins().count()), (4, 0));
+    // Whatever fails, the old one is there.
+    let mut whole = ready();
+    named(object, "global").load(&options, &mut whole).unwrap();
+    for call in 0..whole.calls() {
+        let mut fake = ready();
+        fake.refuse_call(call, Errno(libc::EIO));
+        if named(object, "global").load(&options, &mut fake).is_err() {
+            assert_eq!(pinned_id(&mut fake), 77, "call {call}");
+            assert_eq!(pins(&fake), ["/bpf/tc/globals/of_all"], "call {call}");
+        }
+    }
+    // One that was killed at it left a name behind.
+    let mut fake = ready();
+    fake.pin_map(Path::new("/bpf/tc/globals/of_all_replacing"), MapInfo::default());
+    named(object, "global").load(&options, &mut fake).unwrap();
+    assert_eq!(fake.pins().len(), 4);
+    // A program is in the way: that is no map to be replaced.
+    let mut fake = Fake::new();
+    fake.mount(Path::new("/bpf"));
+    fake.make_dir(path.parent().unwrap()).unwrap();
+    fake.describe("bpf-prog", Fake::program(ProgType::SCHED_CLS, 1, "x"));
+    let program = fake.prog_by_id(1).unwrap();
+    fake.obj_pin(program.as_fd(), path).unwrap();
+    let error = named(object, "global").load(&options, &mut fake).unwrap_err();
+    assert!(error.to_string().contains("something else is pinned there: bpf-prog"), "{error}");
 }
 
 /// Has the kernel refuse something.

@@ -37,7 +37,7 @@ fn both_byte_orders_say_the_same() {
                     // Not the constants: text in them is in the object's byte order.
                     // gcc loads half of a variable from where it is in that byte order.
                     let gcc = name.contains("-gcc-");
-                    let shape = |i: &Insn| (i.code, i.dst, i.src, if gcc { 0 } else { i.off });
+                    let shape = |i: &Insn| (i.code, i.dst(), i.src(), if gcc { 0 } else { i.off });
                     let (a, b): (Vec<_>, Vec<_>) =
                         (a.insns.iter().map(shape).collect(), b.insns.iter().map(shape).collect());
                     assert_eq!(a, b, "{name}");
@@ -183,7 +183,7 @@ fn a_map_reference_is_marked_for_its_descriptor() {
 
 fn calls(insns: &[Insn]) -> Vec<(usize, u8, i32)> {
     let calls = insns.iter().enumerate().filter(|(_, i)| i.code == Insn::CALL);
-    calls.map(|(at, i)| (at, i.src, at as i32 + 1 + i.imm)).collect()
+    calls.map(|(at, i)| (at, i.src(), at as i32 + 1 + i.imm)).collect()
 }
 
 /// first() is 8 instructions; it calls unused_by_second() (8), which calls outer() (5) and shared() (3), then

@@ -23,7 +23,18 @@ pub(super) const COMMANDS: &[&str] = &["show", "asm", "disasm", "register", "unr
 
 /// Its words, for completions.
 pub(super) const WORDS: &[&str] = &[
-    "file", "as", "bytecode", "lines", "c", "text", "table", "pin", "verbose", "btf", "log-file",
+    "file",
+    "as",
+    "bytecode",
+    "lines",
+    "c",
+    "text",
+    "table",
+    "pin",
+    "verbose",
+    "btf",
+    "log-file",
+    "replace-pins",
     "id",
 ];
 
@@ -32,7 +43,8 @@ const USAGE: &str = "\
 Usage: rtc bpf show FILE
        rtc bpf asm { TEXT | file FILE } [ as FORM ]
        rtc bpf disasm { BYTECODE | file FILE } [ as FORM ]
-       rtc bpf register FILE [ table NAME ] [ pin PATH ] [ verbose ] [ btf FILE ] [ log-file FILE ]
+       rtc bpf register FILE [ table NAME ] [ pin PATH ] [ verbose ] [ btf FILE ]
+                        [ log-file FILE ] [ replace-pins ]
        rtc bpf unregister { PATH | id ID }
 
 show tells what an object holds: programs, maps, sections, and with -d references and functions'

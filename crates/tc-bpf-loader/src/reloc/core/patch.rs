@@ -33,7 +33,11 @@ pub(super) fn patch(insns: &mut [Insn], at: usize, outcome: &Outcome) -> Result<
         let Some(second) = second.filter(|s| s.code == 0) else {
             return Err("the second half of its 64-bit constant is missing".to_owned());
         };
-        if first.src != 0 || first.off != 0 || second.dst != 0 || second.src != 0 || second.off != 0
+        if first.src() != 0
+            || first.off != 0
+            || second.dst() != 0
+            || second.src() != 0
+            || second.off != 0
         {
             return Err("the constant it changes is an address".to_owned());
         }
