@@ -131,6 +131,11 @@ fn parse_direction(egress: bool, args: &mut Args<'_>) -> Result<Box<dyn Pending>
         }
         let action = ["redirect", "mirror"].into_iter().find(|name| abbreviates(word, name));
         match action {
+            // Not ours any more; the kernel misses the target.
+            Some(_) if found == action => {
+                args.back();
+                break;
+            }
             Some(_) if found.is_some() => {
                 return Err(Error::refused("Can't have both mirror and redir").at(args.last()));
             }

@@ -154,7 +154,14 @@ impl ActionKind for Pedit {
             args.back();
         }
         while let Some(word) = args.word()? {
-            if abbreviates(word, "munge") {
+            if abbreviates(word, Wire::NAME) {
+                // tc passes over it, but not at the end.
+                if abbreviates(args.value()?, "ex") {
+                    let lines = format!("'ex' must be before first 'munge'\n{USAGE}");
+                    return Err(Error::refused(lines).at(args.last()));
+                }
+                args.back();
+            } else if abbreviates(word, "munge") {
                 munge(&mut wire, args)?;
             } else if abbreviates(word, "help") {
                 return Err(Error::usage(USAGE));
