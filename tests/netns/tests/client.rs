@@ -194,14 +194,17 @@ fn another_namespace_is_reached_and_the_thread_stays() {
 }
 
 #[test]
-fn a_list_is_not_watched_from_another_namespace() {
+fn a_list_is_of_the_namespace_of_its_client() {
     isolated(|ns| {
         let web = ns.host("web");
         web.link("eth0");
         let mut client = Netns::named("web").unwrap().run(Client::open).unwrap().unwrap();
-        client.link_index("eth0").unwrap();
-        let error = client.list(&QdiscList::all()).unwrap_err();
-        assert!(matches!(error, Error::Netns { .. }), "{error:?}");
+        let eth0 = client.link_index("eth0").unwrap();
+        client.ensure_clsact(eth0).unwrap();
+        let qdiscs = client.list(&QdiscList::all()).unwrap();
+        assert!(qdiscs.iter().any(|qdisc| qdisc.kind() == "clsact"), "{qdiscs:?}");
+        let here = Client::open().unwrap().list(&QdiscList::all()).unwrap();
+        assert!(here.iter().all(|qdisc| qdisc.kind() != "clsact"), "{here:?}");
     });
 }
 

@@ -1,10 +1,6 @@
 //! Loads that are cut off: the command is killed, or a system call fails, at each of the calls that change something.
 //! Whatever is left must not be in the way of the next load, and after a failure nothing is left at all.
-#![expect(
-    clippy::expect_used,
-    clippy::panic,
-    reason = "what helpers of tests do not find fails the test"
-)]
+#![expect(clippy::expect_used, reason = "what helpers of tests do not find fails the test")]
 
 use std::collections::BTreeSet;
 use std::fs;

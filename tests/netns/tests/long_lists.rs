@@ -6,12 +6,13 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;
+use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::Scope;
 use std::time::Duration;
 
-use netns_tests::{isolated, skip_for_kernel};
+use netns_tests::{Ns, isolated, skip_for_kernel};
 use tc_proto::action::mirred::MirredAction;
 use tc_proto::action::{ActionHead, Control, Mirred};
 use tc_proto::client::{Client, Error, List};
@@ -222,28 +223,89 @@ fn lists_are_whole<L: ListRequest<Reply: Debug>>(
     }
 }
 
+/// A device with an htb at its root, whose classes are to be listed.
+fn classful(ns: &Ns) -> (Client, i32) {
+    ns.need_qdisc("htb");
+    ns.link("eth0");
+    let mut client = Client::open().expect("a socket");
+    let eth0 = client.link_index("eth0").expect("the device");
+    let htb = Htb { init: Some(HtbInit::default()), ..Htb::default() };
+    let root = QdiscRequest::root(eth0).handle(Handle::new(1, 0)).with(&htb);
+    client.add(&root.expect("it fits")).expect("the root is free");
+    (client, eth0)
+}
+
+fn class(
+    ifindex: i32,
+    minor: u32,
+    rate: Rate,
+    verb: Verb,
+) -> Result<Request<'static>, EncodeError> {
+    let class = HtbClass { quantum_bytes: 1600, ..HtbClass::with_rates(rate, rate) };
+    let class = ClassRequest::new(ifindex, Handle::new(1, minor as u16)).with(&class)?;
+    class.encode(verb)
+}
+
 #[test]
 fn of_classes() {
     isolated(|ns| {
-        ns.need_qdisc("htb");
-        ns.link("eth0");
-        let mut client = Client::open().expect("a socket");
-        let eth0 = client.link_index("eth0").expect("the device");
-        let htb = Htb { init: Some(HtbInit::default()), ..Htb::default() };
-        let root = QdiscRequest::root(eth0).handle(Handle::new(1, 0)).with(&htb);
-        client.add(&root.expect("it fits")).expect("the root is free");
-        let class = |minor: u32, rate, verb| {
-            let class = HtbClass { quantum_bytes: 1600, ..HtbClass::with_rates(rate, rate) };
-            let class = ClassRequest::new(eth0, Handle::new(1, minor as u16)).with(&class)?;
-            class.encode(verb)
-        };
-        send(&mut client, stable().map(|minor| class(minor, Rate(1_000_000), Verb::Add)));
+        let (mut client, eth0) = classful(ns);
+        send(&mut client, stable().map(|minor| class(eth0, minor, Rate(1_000_000), Verb::Add)));
         let meddle = |client: &mut Client, make: bool, numbers: Numbers| {
             let verb = if make { Verb::Replace } else { Verb::Delete };
-            send(client, numbers.map(|minor| class(minor, Rate(2_000_000), verb)));
+            send(client, numbers.map(|minor| class(eth0, minor, Rate(2_000_000), verb)));
         };
         lists_are_whole(&ClassList::on(eth0), meddle, |class: &ClassReply| {
             vec![class.classid().minor().into()]
+        });
+    });
+}
+
+/// Between two parts of a list, where its reader lets others have their turn, some of what was read is
+/// deleted. The kernel then passes over as many that are still there.
+#[test]
+fn what_changes_between_two_parts_is_noticed() {
+    isolated(|ns| {
+        let (mut client, eth0) = classful(ns);
+        let made = |minor| class(eth0, minor, Rate(1_000_000), Verb::Add);
+        send(&mut client, (1..=1000).map(made));
+        let clients = Clients::new();
+        let tc = &clients.own;
+        let list = ClassList::on(eth0);
+        let minors = |list: &List<ClassReply>| -> Vec<u32> {
+            list.iter().map(|class| class.classid().minor().into()).collect()
+        };
+        clients.runtime.block_on(async {
+            let all = minors(&tc.list(&list).await.expect("a list"));
+            assert_eq!(all.len(), 1000);
+            // Those that are read first.
+            let mut delete = |at: std::ops::Range<usize>| {
+                let numbers = all.get(at).expect("there are more").iter();
+                send(&mut client, numbers.map(|n| class(eth0, *n, Rate(0), Verb::Delete)));
+            };
+            let mut reading = pin!(tc.list_once(&list));
+            assert!(futures_util::poll!(&mut reading).is_pending(), "it is too short");
+            delete(0..20);
+            let torn = reading.await.expect("a list");
+            assert!(torn.changed);
+            // Or else this test shows nothing.
+            assert!(torn.len() < 1000, "nothing was missed");
+
+            let mut reading = pin!(tc.list(&list));
+            assert!(futures_util::poll!(&mut reading).is_pending(), "it is too short");
+            delete(20..40);
+            let whole = reading.await.expect("a list");
+            assert_eq!(minors(&whole), all.get(40..).expect("there are more"));
+
+            // Who does not wait for the rest of one is not in the way of the next one.
+            {
+                let mut reading = pin!(tc.list(&list));
+                assert!(futures_util::poll!(&mut reading).is_pending(), "it is too short");
+            }
+            delete(40..60);
+            let whole = tc.list_once(&list).await.expect("a list");
+            assert!(!whole.changed);
+            assert_eq!(minors(&whole), all.get(60..).expect("there are more"));
         });
     });
 }

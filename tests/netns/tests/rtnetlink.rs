@@ -293,8 +293,10 @@ fn a_request_that_nobody_sent_leaves_nothing() {
                 assert!(once(&mut waits).await.is_pending());
                 connection.abort();
                 assert!(matches!(waits.await, Err(Error::NoAnswer)));
-                let closed = tc.list(&QdiscList::all()).await.unwrap_err();
+                let closed = tc.ensure_clsact(eth0).await.unwrap_err();
                 assert!(matches!(closed, Error::Io { op: "send", .. }), "{closed:?}");
+                // Lists have a socket of their own, beside a connection of ours.
+                assert_eq!(tc.list(&QdiscList::all()).await.is_ok(), !shared_too);
             }
         });
     });

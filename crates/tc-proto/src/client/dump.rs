@@ -1,5 +1,8 @@
 //! Listings: requests with `NLM_F_DUMP`, answered in many messages.
 
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
+
 use super::transport::{Received, receive, send};
 use super::{Client, DATAGRAM, Error, message};
 use crate::msg::{ExtAck, MessageType, NetlinkHeader, NetlinkMessages, Request, Status, flags};
@@ -7,6 +10,11 @@ use crate::wire::align;
 
 /// How often a dump is tried again that was interrupted or lost something.
 const RETRIES: usize = 8;
+/// Room for the first datagram of a socket: the kernel makes parts as long as the longest buffer that it
+/// has seen so far, and the first no longer than this.
+const FIRST: usize = 8 * 1024;
+/// Bytes of a first part after which more are expected.
+const SHORT: usize = 1024;
 
 /// The answer to a dump request, in the bytes it came in.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -14,7 +22,29 @@ pub struct Dump {
     bytes: Vec<u8>,
     sequence: u32,
     interrupted: bool,
+    /// A notification came meanwhile that is about what is listed.
+    changed: bool,
     warning: Option<ExtAck>,
+}
+
+/// What is to be known while a dump is read.
+pub(super) struct Reading<H, P> {
+    /// Whether a notification is about what is listed.
+    pub(super) is_about: H,
+    /// Lets others have their turn.
+    pub(super) pause: P,
+}
+
+/// Parts of a dump that are read without a pause.
+const AT_ONCE: usize = 2;
+
+/// The outcome of a future that never waits.
+pub(super) fn now<T>(future: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+    let mut context = Context::from_waker(Waker::noop());
+    match pin!(future).poll(&mut context) {
+        Poll::Ready(outcome) => outcome,
+        Poll::Pending => Err(Error::NoAnswer),
+    }
 }
 
 /// How one attempt ended.
@@ -40,40 +70,72 @@ impl Client {
     /// Does the same, and gives out what came before an error as well, for those who show it.
     pub fn dump_partly(&mut self, request: &Request<'_>) -> (Dump, Result<(), Error>) {
         let mut dump = Dump::default();
-        let mut room = DATAGRAM;
-        let mut end = End::Whole;
-        for _ in 0..=RETRIES {
-            end = match self.dump_once(request, &mut dump, room) {
-                Ok(End::Whole) => return (dump, Ok(())),
-                Ok(end) => end,
-                Err(e) => {
-                    self.drain();
-                    return (dump, Err(e));
-                }
-            };
-            if let End::Cut(need) = end {
-                room = room.max(need);
-            }
-        }
-        let ended = match end {
-            End::Whole | End::Interrupted => Ok(()),
-            End::Lost => Err(Error::Lost),
-            End::Cut(need) => Err(Error::Truncated { need, have: room }),
-        };
+        let reading = Reading { is_about: |_, _: &[u8]| false, pause: || std::future::ready(()) };
+        let ended = now(self.dump_into(&mut dump, request, &reading));
         (dump, ended)
     }
 
-    fn dump_once(
+    /// The same, into a dump that is there.
+    pub(super) async fn dump_into<H, P>(
+        &mut self,
+        dump: &mut Dump,
+        request: &Request<'_>,
+        reading: &Reading<H, impl Fn() -> P>,
+    ) -> Result<(), Error>
+    where
+        H: Fn(MessageType, &[u8]) -> bool,
+        P: Future<Output = ()>,
+    {
+        let mut room = 0;
+        let mut end = End::Whole;
+        for _ in 0..=RETRIES {
+            self.clear();
+            // How many actions a part has is to be seen.
+            let has_seen_more =
+                self.has_seen_more || request.message_type() == MessageType::GET_ACTION;
+            room = room.max(if has_seen_more { DATAGRAM } else { FIRST });
+            // Should this future be dropped.
+            self.stale = true;
+            end = match self.dump_once(request, dump, room, reading).await {
+                Ok(end) => end,
+                Err(e) => {
+                    self.drain();
+                    return Err(e);
+                }
+            };
+            self.stale = matches!(end, End::Lost);
+            match end {
+                End::Whole => return Ok(()),
+                // The notifications that come meanwhile took its room.
+                End::Lost => self.transport.enlarge(),
+                End::Cut(need) => room = room.max(need),
+                End::Interrupted => {}
+            }
+        }
+        match end {
+            End::Whole | End::Interrupted => Ok(()),
+            End::Lost => Err(Error::Lost),
+            End::Cut(need) => Err(Error::Truncated { need, have: room }),
+        }
+    }
+
+    async fn dump_once<H, P>(
         &mut self,
         request: &Request<'_>,
         dump: &mut Dump,
-        room: usize,
-    ) -> Result<End, Error> {
+        mut room: usize,
+        reading: &Reading<H, impl Fn() -> P>,
+    ) -> Result<End, Error>
+    where
+        H: Fn(MessageType, &[u8]) -> bool,
+        P: Future<Output = ()>,
+    {
         *dump = Dump { bytes: std::mem::take(&mut dump.bytes), ..Dump::default() };
         dump.sequence = self.take_sequence(1);
         let bytes = &mut dump.bytes;
         // The buffer for the answer carries the request first.
         bytes.clear();
+        bytes.reserve(room.saturating_add(SHORT));
         bytes.extend_from_slice(request.bytes());
         if let Some(field) = bytes.get_mut(8..12) {
             field.copy_from_slice(&dump.sequence.to_ne_bytes());
@@ -87,11 +149,28 @@ impl Client {
             self.transport.peek();
         }
         let mut end = End::Whole;
+        let (mut parts, mut datagrams) = (0, 0);
         loop {
             let start = bytes.len();
+            if start > SHORT {
+                room = room.max(DATAGRAM);
+            }
             bytes.reserve(room);
+            self.has_seen_more |= bytes.capacity() - start > FIRST + 2 * SHORT;
             match receive(self.transport.as_mut(), bytes, false)? {
                 Received::Datagram => {}
+                Received::Notice => {
+                    // What comes before the first part is in that part.
+                    let messages = NetlinkMessages::new(bytes.get(start..).unwrap_or_default());
+                    dump.changed |= parts > 0 && is_about(messages, &reading.is_about);
+                    bytes.truncate(start);
+                    continue;
+                }
+                Received::CutNotice(_) => {
+                    dump.changed |= parts > 0;
+                    bytes.truncate(start);
+                    continue;
+                }
                 Received::Lost => {
                     end = End::Lost;
                     continue;
@@ -109,6 +188,7 @@ impl Client {
                 if header.sequence != dump.sequence {
                     continue;
                 }
+                self.port = header.port;
                 dump.interrupted |= header.flags & flags::DUMP_INTERRUPTED != 0;
                 match header.message_type {
                     message::DONE | message::ERROR => {
@@ -120,15 +200,26 @@ impl Client {
                         });
                     }
                     message::OVERRUN => end = End::Lost,
-                    _ => {}
+                    _ => parts += 1,
                 }
             }
             bytes.resize(align(bytes.len()), 0);
+            datagrams += 1;
+            if datagrams >= AT_ONCE {
+                (reading.pause)().await;
+            }
+        }
+    }
+
+    /// Reads away what was left.
+    pub(super) fn clear(&mut self) {
+        if std::mem::take(&mut self.stale) {
+            self.drain();
         }
     }
 
     /// Reads away what is left of a dump that was given up, or the next one would find the socket
-    /// busy.
+    /// busy, and the notifications that came with it.
     pub(super) fn drain(&mut self) {
         loop {
             self.reserve(DATAGRAM);
@@ -138,6 +229,20 @@ impl Client {
             }
         }
     }
+}
+
+/// Whether one of these notifications is about what is listed, as far as they can be read.
+fn is_about(
+    mut messages: NetlinkMessages<'_>,
+    is_about: impl Fn(MessageType, &[u8]) -> bool,
+) -> bool {
+    messages.any(|message| match message {
+        Ok((header, body)) => {
+            header.message_type == message::OVERRUN
+                || is_about(MessageType(header.message_type), body)
+        }
+        Err(_) => true,
+    })
 }
 
 impl Dump {
@@ -157,8 +262,18 @@ impl Dump {
         self.interrupted
     }
 
-    pub(super) fn into_warning(self) -> Option<ExtAck> {
-        self.warning
+    /// Whether a notification came meanwhile that is about what is listed.
+    pub(super) fn changed(&self) -> bool {
+        self.changed
+    }
+
+    /// One that makes use of a buffer.
+    pub(super) fn within(bytes: Vec<u8>) -> Self {
+        Self { bytes, ..Self::default() }
+    }
+
+    pub(super) fn into_parts(self) -> (Vec<u8>, Option<ExtAck>) {
+        (self.bytes, self.warning)
     }
 
     /// What the kernel warns of at the end of the dump.

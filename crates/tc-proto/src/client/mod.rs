@@ -116,8 +116,12 @@ pub struct Client {
     sequence: u32,
     /// Errors come without the request.
     capped: bool,
-    /// The network namespace, when it was named.
-    netns: Option<Netns>,
+    /// The socket's address, when it is known; else 0.
+    port: u32,
+    /// Something may be left in the socket that nobody waits for any more.
+    stale: bool,
+    /// The kernel has seen a buffer of [`DATAGRAM`] bytes, and may fill one.
+    has_seen_more: bool,
 }
 
 /// A request that succeeded.
@@ -149,7 +153,7 @@ impl Client {
     /// Opens a socket in another network namespace. The calling thread stays where it is.
     pub fn open_in(netns: &Netns) -> Result<Self, Error> {
         let socket = netns.run(transport::open)??;
-        Ok(Self { netns: Some(netns.try_clone()?), ..Self::over(Box::new(socket)) })
+        Ok(Self::over(Box::new(socket)))
     }
 
     fn over(transport: Box<dyn Transport>) -> Self {
@@ -159,7 +163,9 @@ impl Client {
             window: Window::default(),
             sequence: 1,
             capped: false,
-            netns: None,
+            port: 0,
+            stale: false,
+            has_seen_more: false,
         }
     }
 
@@ -201,6 +207,7 @@ impl Client {
 
     /// Sends what is in `window` and gathers the outcomes there.
     fn exchange(&mut self, window: &mut Window) {
+        self.clear();
         // A request that fails comes back with its error. One does no harm, but the errors of many
         // must fit the socket's buffer.
         if window.count() > 1 && !self.capped {
@@ -216,6 +223,7 @@ impl Client {
     fn reserve(&mut self, need: usize) {
         self.buf.clear();
         self.buf.reserve(need.max(DATAGRAM));
+        self.has_seen_more = true;
     }
 
     /// The first of `count` fresh sequence numbers.

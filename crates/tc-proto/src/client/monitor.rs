@@ -202,15 +202,15 @@ impl Monitor {
             self.buf.clear();
             match receive(self.transport.as_mut(), &mut self.buf, wait)? {
                 // The kernel sends none that are empty.
-                Received::Datagram if self.buf.is_empty() => {
+                Received::Datagram | Received::Notice if self.buf.is_empty() => {
                     return Err(io_error("receive")(io::ErrorKind::UnexpectedEof.into()));
                 }
-                Received::Datagram => {
+                Received::Datagram | Received::Notice => {
                     if self.gap.read() {
                         return Ok(Some(Next::Lost));
                     }
                 }
-                Received::Cut(need) => {
+                Received::Cut(need) | Received::CutNotice(need) => {
                     self.buf.clear();
                     self.buf.reserve(need);
                     return Ok(Some(Next::Lost));

@@ -1,15 +1,16 @@
 //! Objects: typed requests in, typed replies out.
 
-use super::transport::{Received, Transport, receive};
-use super::{Ack, Client, DATAGRAM, Dump, Error, message};
-use crate::msg::{
-    ExtAck, ListRequest, MessageType, NetlinkMessages, ObjectRequest, Reply, Verb, flags,
-};
+use super::dump::{Reading, now};
+use super::transport::io_error;
+use super::{Ack, Client, DATAGRAM, Dump, Error};
+use crate::msg::{ExtAck, ListRequest, MessageType, ObjectRequest, Reply, Verb, flags};
 
 /// How often a list is read anew that changed while it was read.
 const RETRIES: usize = 16;
-/// `RTNLGRP_LINK`, `RTNLGRP_TC`.
-const WATCHED: [u32; 2] = [1, 4];
+/// `RTNLGRP_LINK` and `RTNLGRP_TC`, a bit for each.
+const WATCHED: u32 = 1 << 0 | 1 << 3;
+/// Bytes of a buffer that is kept.
+const KEPT: usize = 8 * DATAGRAM;
 
 /// What was listed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -145,8 +146,8 @@ impl Client {
     /// Lists objects, all of them.
     ///
     /// The kernel gives out a long list in parts, and does not say when it changed between two of
-    /// them, by which entries that did not change at all may be missed. So the changes are watched
-    /// meanwhile, and a list that changed is read anew, up to 16 times. What still changes then is
+    /// them, by which entries that did not change at all may be missed. So this client listens for
+    /// changes meanwhile, and a list that changed is read anew, up to 16 times. What still changes then is
     /// [`Error::Changing`]. Of actions it does not even say when those of a deleted filter go; so
     /// an abridged list is read before and after, and these must be the same.
     ///
@@ -163,89 +164,82 @@ impl Client {
     /// ```
     #[doc(alias = "NLM_F_DUMP")]
     pub fn list<L: ListRequest>(&mut self, list: &L) -> Result<List<L::Reply>, Error> {
-        let mut watch = self.watch()?;
-        let mut before = self.census(list, watch.as_mut())?;
-        for _ in 0..=RETRIES {
-            let listed = self.list_counted(list, &mut before, watch.as_mut())?;
-            if !listed.changed {
-                return Ok(listed);
-            }
-        }
-        Err(Error::Changing)
+        now(self.list_by(list, false, || std::future::ready(())))
     }
 
     /// Lists objects once, and says whether something changed meanwhile: for those who would rather
     /// have a list with gaps than none.
     pub fn list_once<L: ListRequest>(&mut self, list: &L) -> Result<List<L::Reply>, Error> {
-        let mut watch = self.watch()?;
-        let mut before = self.census(list, watch.as_mut())?;
-        self.list_counted(list, &mut before, watch.as_mut())
+        now(self.list_by(list, true, || std::future::ready(())))
     }
 
-    /// Opens a socket that hears what changes where this client works.
-    fn watch(&mut self) -> Result<Box<dyn Transport>, Error> {
-        self.transport.watch(self.netns.as_ref(), &WATCHED)
-    }
-
-    fn list_counted<L: ListRequest>(
+    /// Both of these, with pauses between the parts of a long list.
+    pub(crate) async fn list_by<L: ListRequest, P: Future<Output = ()>>(
         &mut self,
         list: &L,
-        before: &mut Census,
-        watch: &mut dyn Transport,
+        once: bool,
+        pause: impl Fn() -> P,
     ) -> Result<List<L::Reply>, Error> {
-        let mut listed = self.list_watched(list, watch)?;
-        let after = self.census(list, watch)?;
-        listed.changed |= !after.agrees(before);
-        *before = after;
-        Ok(listed)
+        let mut listening = Listening::start(self)?;
+        let mut before = listening.census(list, &pause).await?;
+        for _ in 0..=RETRIES {
+            let mut listed = listening.read(list, &pause).await?;
+            let after = listening.census(list, &pause).await?;
+            listed.changed |= !after.agrees(&before);
+            if once || !listed.changed {
+                return Ok(listed);
+            }
+            before = after;
+        }
+        Err(Error::Changing)
+    }
+}
+
+/// A client that hears on its socket what changes.
+struct Listening<'c>(&'c mut Client);
+
+impl<'c> Listening<'c> {
+    fn start(client: &'c mut Client) -> Result<Self, Error> {
+        client.clear();
+        client.transport.listen(WATCHED, client.port).map_err(io_error("subscribe"))?;
+        Ok(Self(client))
     }
 
-    fn census<L: ListRequest>(
+    async fn census<L: ListRequest, P: Future<Output = ()>>(
         &mut self,
         list: &L,
-        watch: &mut dyn Transport,
+        pause: impl Fn() -> P,
     ) -> Result<Census, Error> {
         Ok(match list.census() {
-            Some(census) => Census::of(&census, &self.list_watched(&census, watch)?),
+            Some(census) => Census::of(&census, &self.read(&census, pause).await?),
             None => Census::Needless,
         })
     }
 
-    fn list_watched<L: ListRequest>(
+    async fn read<L: ListRequest, P: Future<Output = ()>>(
         &mut self,
         list: &L,
-        watch: &mut dyn Transport,
+        pause: impl Fn() -> P,
     ) -> Result<List<L::Reply>, Error> {
-        let dump = self.dump(&list.encode()?)?;
-        let changed = self.heard(list, watch)? | dump.interrupted();
-        let mut listed = List { entries: entries(list, &dump)?, warning: None, changed };
-        listed.warning = dump.into_warning();
-        Ok(listed)
-    }
-
-    /// Reads all that `watch` has heard; says whether something of it changes the list.
-    fn heard<L: ListRequest>(
-        &mut self,
-        list: &L,
-        watch: &mut dyn Transport,
-    ) -> Result<bool, Error> {
-        let mut changed = false;
-        loop {
-            self.reserve(DATAGRAM);
-            match receive(watch, &mut self.buf, false)? {
-                Received::Nothing => return Ok(changed),
-                Received::Lost | Received::Cut(_) => changed = true,
-                Received::Datagram => {
-                    changed |= NetlinkMessages::new(&self.buf).any(|message| match message {
-                        Ok((header, body)) => {
-                            header.message_type == message::OVERRUN
-                                || list.changed_by(MessageType(header.message_type), body)
-                        }
-                        Err(_) => true,
-                    });
-                }
-            }
+        let mut dump = Dump::within(std::mem::take(&mut self.0.buf));
+        let is_about = |message_type, body: &[u8]| list.changed_by(message_type, body);
+        let request = list.encode()?;
+        self.0.dump_into(&mut dump, &request, &Reading { is_about, pause }).await?;
+        let entries = entries(list, &dump)?;
+        let changed = dump.changed() | dump.interrupted();
+        let (bytes, warning) = dump.into_parts();
+        if bytes.capacity() <= KEPT {
+            self.0.buf = bytes;
         }
+        Ok(List { entries, warning, changed })
+    }
+}
+
+impl Drop for Listening<'_> {
+    fn drop(&mut self) {
+        // Should it fail, what is heard is passed over.
+        let _ = self.0.transport.listen(0, self.0.port);
+        self.0.stale = true;
     }
 }
 

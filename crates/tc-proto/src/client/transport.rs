@@ -9,7 +9,7 @@ use std::time::Duration;
 use netlink_sys::protocols::{NETLINK_NETFILTER, NETLINK_ROUTE};
 use netlink_sys::{Socket, SocketAddr};
 
-use super::{Error, Netns};
+use super::Error;
 
 /// Receive buffer of a monitor in bytes, as tc asks for it.
 const MONITOR_BUFFER: i32 = 1 << 20;
@@ -20,8 +20,8 @@ pub(super) trait Transport: Debug + Send {
     fn send(&mut self, datagram: &[u8]) -> io::Result<usize>;
 
     /// Appends a datagram to `buf`, cut to its spare capacity; gives the length of the whole
-    /// datagram and the port of its sender. Without `wait`, `EAGAIN` says that there is none.
-    fn recv(&mut self, buf: &mut Vec<u8>, wait: bool) -> io::Result<(usize, u32)>;
+    /// datagram. Without `wait`, `EAGAIN` says that there is none.
+    fn recv(&mut self, buf: &mut Vec<u8>, wait: bool) -> io::Result<(usize, From)>;
 
     /// Looks whether there is a datagram, and leaves it there.
     fn peek(&mut self);
@@ -38,10 +38,21 @@ pub(super) trait Transport: Debug + Send {
     /// Limits the time that `recv` waits.
     fn set_timeout(&mut self, timeout: Option<Duration>) -> io::Result<()>;
 
-    /// Opens a socket beside this one, in the same network namespace, that receives the
-    /// notifications of `groups`. The namespace is `netns`, or else that of the calling thread.
-    fn watch(&mut self, netns: Option<&Netns>, groups: &[u32])
-    -> Result<Box<dyn Transport>, Error>;
+    /// Receives the notifications of these groups, a bit for each, and of no others. `port` is the
+    /// address of this socket, if it is known, and else 0.
+    fn listen(&mut self, groups: u32, port: u32) -> io::Result<()>;
+
+    /// Makes room for many notifications.
+    fn enlarge(&mut self);
+}
+
+/// Where a datagram comes from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct From {
+    /// The sender; 0 is the kernel.
+    pub(super) port: u32,
+    /// Whether it was sent to all who listen.
+    pub(super) to_all: bool,
 }
 
 impl Transport for Socket {
@@ -49,10 +60,11 @@ impl Transport for Socket {
         self.send_to(datagram, &SocketAddr::new(0, 0), 0)
     }
 
-    fn recv(&mut self, buf: &mut Vec<u8>, wait: bool) -> io::Result<(usize, u32)> {
+    fn recv(&mut self, buf: &mut Vec<u8>, wait: bool) -> io::Result<(usize, From)> {
         let flags = libc::MSG_TRUNC | if wait { 0 } else { libc::MSG_DONTWAIT };
         let (len, sender) = self.recv_from(buf, flags)?;
-        Ok((len, sender.port_number()))
+        let to_all = sender.multicast_groups() != 0;
+        Ok((len, From { port: sender.port_number(), to_all }))
     }
 
     fn peek(&mut self) {
@@ -79,18 +91,21 @@ impl Transport for Socket {
         UnixDatagram::from(self.as_fd().try_clone_to_owned()?).set_read_timeout(timeout)
     }
 
-    fn watch(
-        &mut self,
-        netns: Option<&Netns>,
-        groups: &[u32],
-    ) -> Result<Box<dyn Transport>, Error> {
-        Ok(Box::new(match netns {
-            Some(netns) => netns.run(|| subscribe(groups))??,
-            None => {
-                check_netns(self)?;
-                subscribe(groups)?
+    fn listen(&mut self, groups: u32, port: u32) -> io::Result<()> {
+        match self.bind(&SocketAddr::new(port, groups)) {
+            // It has another address already, and cannot get a new one.
+            Err(e) if e.kind() == io::ErrorKind::InvalidInput => {
+                let mut own = SocketAddr::new(0, 0);
+                self.get_address(&mut own)?;
+                self.bind(&SocketAddr::new(own.port_number(), groups))
             }
-        }))
+            bound => bound,
+        }
+    }
+
+    fn enlarge(&mut self) {
+        // The kernel gives what it may.
+        let _ = self.set_rx_buf_sz(MONITOR_BUFFER);
     }
 }
 
@@ -125,26 +140,6 @@ pub(super) fn subscribe(groups: &[u32]) -> Result<Socket, Error> {
     Ok(socket)
 }
 
-/// Makes sure that the calling thread is in the network namespace of `socket`: there, and only there,
-/// the socket's address is in use.
-fn check_netns(socket: &mut Socket) -> Result<(), Error> {
-    let mut address = SocketAddr::new(0, 0);
-    socket.get_address(&mut address).map_err(io_error("ask for the address of"))?;
-    if address.port_number() == 0 {
-        address = socket.bind_auto().map_err(io_error("bind"))?;
-    }
-    let mut probe = Socket::new(NETLINK_ROUTE).map_err(io_error("open"))?;
-    match probe.bind(&SocketAddr::new(address.port_number(), 0)) {
-        Err(e) if e.kind() == io::ErrorKind::AddrInUse => Ok(()),
-        Err(e) => Err(io_error("bind")(e)),
-        Ok(()) => Err(Error::Netns {
-            op: "watch",
-            name: "of the client from another one".to_owned(),
-            source: io::ErrorKind::InvalidInput.into(),
-        }),
-    }
-}
-
 pub(super) fn io_error(op: &'static str) -> impl FnOnce(io::Error) -> Error {
     move |source| Error::Io { op, source }
 }
@@ -168,6 +163,10 @@ pub(super) enum Received {
     Datagram,
     /// A datagram from the kernel that needs this many bytes; its beginning was appended.
     Cut(usize),
+    /// A datagram that the kernel sent to all who listen, appended to the buffer.
+    Notice,
+    /// One that needs this many bytes; its beginning was appended.
+    CutNotice(usize),
     /// The kernel dropped something for want of room.
     Lost,
     /// There is nothing, or nothing came in time.
@@ -186,7 +185,7 @@ pub(super) fn receive(
 ) -> Result<Received, Error> {
     let start = buf.len();
     loop {
-        let (len, sender) = match transport.recv(buf, wait) {
+        let (len, from) = match transport.recv(buf, wait) {
             Ok(received) => received,
             Err(e) => match e.raw_os_error() {
                 // Who waits decides whether to wait on.
@@ -197,13 +196,17 @@ pub(super) fn receive(
                 _ => return Err(io_error("receive")(e)),
             },
         };
-        if sender != 0 {
+        if from.port != 0 {
             // Port 0 is the kernel; nobody else is asked anything here.
             buf.truncate(start);
-        } else if buf.len() - start < len {
-            return Ok(Received::Cut(len));
-        } else {
-            return Ok(Received::Datagram);
+            continue;
         }
+        let is_cut = buf.len() - start < len;
+        return Ok(match from.to_all {
+            false if is_cut => Received::Cut(len),
+            false => Received::Datagram,
+            true if is_cut => Received::CutNotice(len),
+            true => Received::Notice,
+        });
     }
 }

@@ -111,8 +111,9 @@ impl Window {
         while awaited > 0 {
             buf.clear();
             let cut = match receive(transport, buf, false)? {
-                Received::Datagram => None,
-                Received::Cut(need) => Some(need),
+                // What is echoed goes to all who listen as well, and looks like it.
+                Received::Datagram | Received::Notice => None,
+                Received::Cut(need) | Received::CutNotice(need) => Some(need),
                 Received::Lost => {
                     lost = true;
                     continue;

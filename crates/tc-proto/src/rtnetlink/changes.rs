@@ -5,16 +5,19 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use futures_util::Stream;
+use netlink_proto::sys::protocols::NETLINK_ROUTE;
 use netlink_proto::sys::{AsyncSocket, SocketAddr, TokioSocket};
 use tokio::runtime;
 
-use super::connection::{BUFFER, current_runtime, open};
+use super::connection::current_runtime;
 use crate::client::monitor::Gap;
 use crate::client::{Error, Monitor, Netns};
 use crate::msg::{Change, MessageType, NetlinkMessages};
 use crate::wire::align;
 
 const OVERRUN: u16 = 4;
+/// Receive buffer in bytes; the kernel gives what it may.
+const BUFFER: i32 = 1 << 20;
 /// Room for one datagram. The kernel's notifications are much shorter.
 const DATAGRAM: usize = 64 * 1024;
 
@@ -53,7 +56,9 @@ pub fn changes_in(netns: &Netns) -> Result<Changes, Error> {
 }
 
 fn subscribe(runtime: &runtime::Handle) -> Result<Changes, Error> {
-    let mut socket = open(runtime)?;
+    let _entered = runtime.enter();
+    let mut socket =
+        TokioSocket::new(NETLINK_ROUTE).map_err(|source| Error::Io { op: "open", source })?;
     let _ = socket.socket_ref().set_rx_buf_sz(BUFFER);
     let groups = 1 << (Monitor::TC - 1);
     socket

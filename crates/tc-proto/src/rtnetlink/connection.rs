@@ -5,18 +5,15 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use netlink_proto::ConnectionHandle;
-use netlink_proto::sys::protocols::NETLINK_ROUTE;
-use netlink_proto::sys::{AsyncSocket, TokioSocket};
+use netlink_proto::sys::AsyncSocket;
 use tokio::runtime;
 
 use super::channel::Channel;
-use super::handle::{TcHandle, WATCHED};
+use super::handle::{Lists, TcHandle};
+use super::lazy::Lazy;
 use super::strict::Strict;
-use crate::client::{Error, Monitor, Netns};
+use crate::client::{Client, Error, Netns};
 use crate::packet_core::RawMessage;
-
-/// Receive buffer in bytes; the kernel gives what it may.
-pub(super) const BUFFER: i32 = 1 << 20;
 
 /// Opens a connection in the network namespace of the calling thread: the connection itself, which
 /// is a future that somebody must drive, and the handle to ask it things.
@@ -37,6 +34,7 @@ pub(super) const BUFFER: i32 = 1 << 20;
 /// Needs a tokio runtime with I/O around it. The connection ends when all its handles are gone, and
 /// when an answer is lost or cannot be read: then all that wait for one get
 /// [`Error::NoAnswer`], and later requests an [`Error::Io`], for which a new connection is the remedy.
+/// Lists are read on a second socket, whether or not somebody drives the connection.
 pub fn new_connection() -> Result<(Connection, TcHandle), Error> {
     connect(&current_runtime()?)
 }
@@ -48,15 +46,10 @@ pub fn new_connection_in(netns: &Netns) -> Result<(Connection, TcHandle), Error>
 }
 
 fn connect(runtime: &runtime::Handle) -> Result<(Connection, TcHandle), Error> {
-    let socket = open(runtime)?;
-    let watch = Monitor::open(&WATCHED)?;
-    // Kernels before 4.12 know less; what they leave out is not missed.
-    let _ = socket.socket_ref().set_ext_ack(true);
-    // The request need not come back with its error: it is still here.
-    let _ = socket.socket_ref().set_cap_ack(true);
-    let _ = socket.socket_ref().set_rx_buf_sz(BUFFER);
+    let socket = Lazy::open(runtime).map_err(|source| Error::Io { op: "open", source })?;
+    let lists = Client::open()?;
     let (connection, handle) = over(socket);
-    Ok((Connection(connection), TcHandle::new(Channel::Own(handle), Some(watch))))
+    Ok((Connection(connection), TcHandle::new(Channel::Own(handle), Lists::by(lists))))
 }
 
 type Over<S> = netlink_proto::Connection<RawMessage, Strict<S>>;
@@ -75,7 +68,7 @@ pub(super) fn over<S: AsyncSocket>(socket: S) -> (Over<S>, ConnectionHandle<RawM
 /// drive, such as `tokio::spawn`. Dropped, it closes the socket: what was not sent is not sent, and all
 /// that wait for an answer get [`Error::NoAnswer`].
 #[must_use = "nothing is sent unless the connection is driven"]
-pub struct Connection(Over<TokioSocket>);
+pub struct Connection(Over<Lazy>);
 
 impl std::fmt::Debug for Connection {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -94,10 +87,4 @@ impl Future for Connection {
 pub(super) fn current_runtime() -> Result<runtime::Handle, Error> {
     runtime::Handle::try_current()
         .map_err(|e| Error::Io { op: "open", source: io::Error::other(e) })
-}
-
-pub(super) fn open(runtime: &runtime::Handle) -> Result<TokioSocket, Error> {
-    let _entered = runtime.enter();
-    let socket: io::Result<TokioSocket> = AsyncSocket::new(NETLINK_ROUTE);
-    socket.map_err(|source| Error::Io { op: "open", source })
 }

@@ -12,7 +12,7 @@ use super::channel::{Channel, Dumped};
 use super::request::OwnedRequest;
 use crate::client::ensure::same_program;
 use crate::client::object::Census;
-use crate::client::{Ack, Ensured, Error, Event, List, Message, Monitor, link};
+use crate::client::{Ack, Client, Ensured, Error, Event, List, Message, Monitor, link};
 use crate::error::EncodeError;
 use crate::kind::Options;
 use crate::msg::{
@@ -27,7 +27,7 @@ const TURNS: usize = 10_000;
 /// `EBUSY`.
 const BUSY: i32 = 16;
 /// `RTNLGRP_LINK`, `RTNLGRP_TC`.
-pub(super) const WATCHED: [u32; 2] = [1, 4];
+const WATCHED: [u32; 2] = [1, 4];
 
 /// Requests about traffic control over a connection, from
 /// [`TcExt::tc`](super::TcExt::tc) or [`new_connection`](super::new_connection).
@@ -38,13 +38,41 @@ pub(super) const WATCHED: [u32; 2] = [1, 4];
 #[derive(Clone, Debug)]
 pub struct TcHandle {
     pub(super) channel: Channel,
-    /// The kernel reads out one list at a time for a socket.
-    turn: Arc<lock::Mutex<()>>,
-    /// Hears what changes where the connection is; `None`: where the calling thread is.
-    watch: Option<Watch>,
+    lists: Lists,
 }
 
 type Watch = Arc<Mutex<Monitor>>;
+
+/// How lists are read. The kernel reads out one list at a time for a socket.
+#[derive(Clone, Debug)]
+pub(super) enum Lists {
+    /// On a socket of their own, which hears the changes as well. The kernel makes each part while it
+    /// is asked for, so that there is nothing to wait for.
+    By(Arc<lock::Mutex<Client>>),
+    /// Over the connection.
+    Over {
+        turn: Arc<lock::Mutex<()>>,
+        /// Hears what changes where the connection is; `None`: where the calling thread is.
+        watch: Option<Watch>,
+    },
+}
+
+impl Default for Lists {
+    fn default() -> Self {
+        Self::Over { turn: Arc::default(), watch: None }
+    }
+}
+
+impl Lists {
+    pub(super) fn by(client: Client) -> Self {
+        Self::By(Arc::new(lock::Mutex::new(client)))
+    }
+
+    #[cfg(test)]
+    pub(super) fn over_connection(watch: Monitor) -> Self {
+        Self::Over { turn: Arc::default(), watch: Some(Arc::new(Mutex::new(watch))) }
+    }
+}
 
 /// The right to read lists over the connection, and what hears changes meanwhile.
 struct Turn {
@@ -52,10 +80,23 @@ struct Turn {
     watch: Watch,
 }
 
+impl Turn {
+    /// Waits for the lists of others over this connection.
+    async fn wait_for(turn: &Arc<lock::Mutex<()>>, watch: Option<&Watch>) -> Result<Self, Error> {
+        let guard = Arc::new(Arc::clone(turn).lock_owned().await);
+        let watch = match watch {
+            Some(watch) => Arc::clone(watch),
+            None => Arc::new(Mutex::new(Monitor::open(&WATCHED)?)),
+        };
+        // What it has heard before the list was asked for is old.
+        heard(&watch, |_, _| false)?;
+        Ok(Self { guard, watch })
+    }
+}
+
 impl TcHandle {
-    pub(super) fn new(channel: Channel, watch: Option<Monitor>) -> Self {
-        let watch = watch.map(|monitor| Arc::new(Mutex::new(monitor)));
-        Self { channel, turn: Arc::default(), watch }
+    pub(super) fn new(channel: Channel, lists: Lists) -> Self {
+        Self { channel, lists }
     }
 
     /// Qdiscs, in rtnetlink's style: `handle.tc().qdisc().add(ifindex).root()...execute()`.
@@ -196,22 +237,30 @@ impl TcHandle {
     /// like the end.
     #[doc(alias = "NLM_F_DUMP")]
     pub async fn list<L: ListRequest>(&self, list: &L) -> Result<List<L::Reply>, Error> {
-        let turn = self.take_turn().await?;
-        let mut before = self.census(list, &turn).await?;
-        for _ in 0..=RETRIES {
-            let listed = self.read_counted(list, &mut before, &turn).await?;
-            if !listed.changed {
-                return Ok(listed);
-            }
-        }
-        Err(Error::Changing)
+        self.list_by(list, false).await
     }
 
     /// Lists objects once, and says whether something changed meanwhile.
     pub async fn list_once<L: ListRequest>(&self, list: &L) -> Result<List<L::Reply>, Error> {
-        let turn = self.take_turn().await?;
+        self.list_by(list, true).await
+    }
+
+    async fn list_by<L: ListRequest>(&self, list: &L, once: bool) -> Result<List<L::Reply>, Error> {
+        let (turn, watch) = match &self.lists {
+            Lists::By(client) => {
+                return client.lock().await.list_by(list, once, others_first).await;
+            }
+            Lists::Over { turn, watch } => (turn, watch),
+        };
+        let turn = Turn::wait_for(turn, watch.as_ref()).await?;
         let mut before = self.census(list, &turn).await?;
-        self.read_counted(list, &mut before, &turn).await
+        for _ in 0..=RETRIES {
+            let listed = self.read_counted(list, &mut before, &turn).await?;
+            if once || !listed.changed {
+                return Ok(listed);
+            }
+        }
+        Err(Error::Changing)
     }
 
     async fn read_counted<L: ListRequest>(
@@ -225,18 +274,6 @@ impl TcHandle {
         listed.changed |= !after.agrees(before);
         *before = after;
         Ok(listed)
-    }
-
-    /// Waits for the lists of others over this connection.
-    async fn take_turn(&self) -> Result<Turn, Error> {
-        let guard = Arc::new(Arc::clone(&self.turn).lock_owned().await);
-        let watch = match &self.watch {
-            Some(watch) => Arc::clone(watch),
-            None => Arc::new(Mutex::new(Monitor::open(&WATCHED)?)),
-        };
-        // What it has heard before the list was asked for is old.
-        heard(&watch, |_, _| false)?;
-        Ok(Turn { guard, watch })
     }
 
     async fn census<L: ListRequest>(&self, list: &L, turn: &Turn) -> Result<Census, Error> {

@@ -83,6 +83,7 @@ mod connection;
 pub mod convert;
 mod handle;
 mod keep;
+mod lazy;
 mod request;
 mod strict;
 #[cfg(test)]
@@ -110,6 +111,6 @@ pub trait TcExt {
 
 impl TcExt for ::rtnetlink::Handle {
     fn tc(&self) -> TcHandle {
-        TcHandle::new(channel::Channel::Shared(self.clone()), None)
+        TcHandle::new(channel::Channel::Shared(self.clone()), handle::Lists::default())
     }
 }

@@ -6,8 +6,9 @@
 //! this connection nothing comes that was not asked for.
 
 use std::io;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Mutex, PoisonError};
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
 
 use bytes::BufMut;
 use netlink_proto::sys::{AsyncSocket, SocketAddr};
@@ -20,17 +21,20 @@ const DONE: u16 = 3;
 const OVERRUN: u16 = 4;
 /// Bytes of a status.
 const STATUS: usize = 4;
-/// Room for one datagram: the kernel makes the parts of a list no longer than half of this.
-const DATAGRAM: usize = 64 * 1024;
+/// Room for one datagram: the kernel makes the parts of a list shorter than this.
+const DATAGRAM: usize = 32 * 1024;
 
 pub(super) struct Strict<S> {
     inner: S,
     datagram: Mutex<Vec<u8>>,
+    sent: AtomicBool,
+    /// Who reads, before anything is sent.
+    reader: Mutex<Option<Waker>>,
 }
 
 impl<S> Strict<S> {
     pub(super) fn over(inner: S) -> Self {
-        Self { inner, datagram: Mutex::default() }
+        Self { inner, datagram: Mutex::default(), sent: false.into(), reader: Mutex::default() }
     }
 }
 
@@ -73,6 +77,12 @@ impl<S: AsyncSocket> AsyncSocket for Strict<S> {
         buf: &[u8],
         to: &SocketAddr,
     ) -> Poll<io::Result<usize>> {
+        if !self.sent.swap(true, Relaxed) {
+            let reader = self.reader.lock().unwrap_or_else(PoisonError::into_inner).take();
+            if let Some(reader) = reader {
+                reader.wake();
+            }
+        }
         loop {
             match ready!(self.inner.poll_send_to(context, buf, to)) {
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
@@ -90,6 +100,12 @@ impl<S: AsyncSocket> AsyncSocket for Strict<S> {
         context: &mut Context<'_>,
         buf: &mut B,
     ) -> Poll<io::Result<SocketAddr>> {
+        if !self.sent.load(Relaxed) {
+            // There is nothing to come, and nothing that it takes to hear it.
+            let mut reader = self.reader.lock().unwrap_or_else(PoisonError::into_inner);
+            *reader = Some(context.waker().clone());
+            return Poll::Pending;
+        }
         let mut datagram = self.datagram.lock().unwrap_or_else(PoisonError::into_inner);
         loop {
             datagram.clear();

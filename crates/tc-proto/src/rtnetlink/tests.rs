@@ -19,6 +19,7 @@ use proptest::prelude::*;
 
 use super::channel::Channel;
 use super::connection::over;
+use super::handle::Lists;
 use super::{OwnedRequest, TcHandle};
 use crate::client::tests::faults::{Fault, arrive, fault, in_order, qdisc};
 use crate::client::tests::{Datagram, Fails, Foreign, Step, ack, change, done, message, quiet};
@@ -89,6 +90,7 @@ impl AsyncSocket for Fake {
                 (bytes, 0)
             }
             Some(Foreign(bytes)) => (bytes, 4711),
+            Some(Step::Notice(_) | Step::CutNotice(..)) => panic!("nobody listens here"),
             Some(Fails(errno)) => return Poll::Ready(Err(io::Error::from_raw_os_error(errno))),
             None => {
                 state.reader = Some(context.waker().clone());
@@ -129,7 +131,7 @@ fn with<T, W: Future<Output = T>>(
     fake.state.lock().unwrap().answers.extend(answers);
     let (connection, handle) = over(fake);
     let mut connection = Some(connection);
-    let mut work = pin!(work(TcHandle::new(Channel::Own(handle), Some(quiet()))));
+    let mut work = pin!(work(TcHandle::new(Channel::Own(handle), Lists::over_connection(quiet()))));
     let woken = Arc::new(Woken::default());
     let waker = Waker::from(Arc::clone(&woken));
     let mut context = Context::from_waker(&waker);

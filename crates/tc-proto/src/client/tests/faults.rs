@@ -188,12 +188,20 @@ proptest! {
     }
 }
 
-/// A list of two qdiscs, time after time, beside which `heard` comes.
+/// A list of two qdiscs in two parts, time after time; between them comes what is `heard`. How often it
+/// was asked for.
 fn listed_while(heard: Vec<Vec<Step>>) -> (Result<Vec<u32>, Error>, usize) {
-    let answer = |n| vec![Datagram([qdisc(n, 1), qdisc(n, 2)].concat()), Datagram(done(0, 0, n))];
-    let fake = Fake { answers: (1..40).map(answer).collect(), heard, ..Fake::default() };
-    let sent = Arc::clone(&fake.sent);
+    let mut heard = heard.into_iter();
+    let answer = |n| {
+        let mut steps = vec![Datagram(qdisc(n, 1))];
+        steps.extend(heard.next().unwrap_or_default());
+        steps.extend([Datagram(qdisc(n, 2)), Datagram(done(0, 0, n))]);
+        steps
+    };
+    let fake = Fake { answers: (1..40).map(answer).collect(), ..Fake::default() };
+    let (sent, listens) = (Arc::clone(&fake.sent), Arc::clone(&fake.listens));
     let listed = Client::over(Box::new(fake)).list(&QdiscList::on(2));
+    assert!(!listens.load(Relaxed), "it listens on");
     let listed = listed.map(|list| list.iter().map(|qdisc| qdisc.handle().0).collect());
     let sent = sent.lock().unwrap().len();
     (listed, sent)
@@ -201,15 +209,16 @@ fn listed_while(heard: Vec<Vec<Step>>) -> (Result<Vec<u32>, Error>, usize) {
 
 #[test]
 fn a_list_that_changed_is_read_anew() {
-    let calm = || vec![];
     for change in [
-        Datagram(qdisc(0, 7)),
+        Notice(qdisc(0, 7)),
+        // Of a change made by a request of the same number as ours.
+        Notice(qdisc(1, 7)),
         Fails(libc::ENOBUFS),
-        Datagram(message(4, 0, 0, b"")),
-        Datagram(vec![0xff; 16]),
-        Step::Cut(qdisc(0, 7), 70_000),
+        Notice(message(4, 0, 0, b"")),
+        Notice(vec![0xff; 16]),
+        Step::CutNotice(qdisc(0, 7), 70_000),
     ] {
-        let (listed, sent) = listed_while(vec![vec![change.clone()], vec![change], calm()]);
+        let (listed, sent) = listed_while(vec![vec![change.clone()], vec![change]]);
         assert_eq!((listed.unwrap(), sent), (vec![1, 2], 3));
     }
 }
@@ -218,16 +227,66 @@ fn a_list_that_changed_is_read_anew() {
 fn what_others_change_elsewhere_does_not_count() {
     let mut body = vec![];
     TcHeader { ifindex: 3, ..TcHeader::default() }.encode(&mut body);
-    let elsewhere = Datagram(message(36, 0, 0, &body));
-    let (listed, sent) = listed_while(vec![vec![elsewhere]]);
+    let (listed, sent) = listed_while(vec![vec![Notice(message(36, 0, 0, &body))]]);
     assert_eq!((listed.unwrap(), sent), (vec![1, 2], 1));
 }
 
 #[test]
+fn what_changed_before_the_first_part_is_in_it() {
+    let answer = vec![Notice(qdisc(0, 7)), Datagram(qdisc(1, 1)), Datagram(done(0, 0, 1))];
+    let mut client = client([answer]);
+    assert_eq!(client.list(&QdiscList::on(2)).unwrap().len(), 1);
+}
+
+/// When the buffer is full, the kernel drops on until all is read that is in it.
+#[test]
+fn a_list_is_read_anew_when_nothing_is_left_of_the_lost_one() {
+    let mut lost = vec![Datagram(qdisc(1, 1)), Fails(libc::ENOBUFS), Datagram(done(0, 0, 1))];
+    // Would be of the second, had it been sent before these were read.
+    lost.extend([Datagram(qdisc(2, 9)), Notice(qdisc(0, 7))]);
+    let whole = vec![Datagram(qdisc(2, 1)), Datagram(done(0, 0, 2))];
+    let listed = client([lost, whole]).list(&QdiscList::on(2)).unwrap();
+    assert_eq!(listed.iter().map(|qdisc| qdisc.handle().0).collect::<Vec<_>>(), [1]);
+}
+
+/// What comes while a list is read may still be there when the next request is made.
+#[test]
+fn notifications_of_a_list_are_no_answers_to_what_follows() {
+    let listed = vec![Datagram(qdisc(1, 1)), Datagram(done(0, 0, 1)), Notice(qdisc(2, 7))];
+    let mut client = client([listed, vec![Datagram(qdisc(2, 5)), Datagram(ack(0, 2))]]);
+    client.list(&QdiscList::on(2)).unwrap();
+    let ack = client.request(&change()).unwrap();
+    assert_eq!(ack.echoed.len(), 1);
+}
+
+#[test]
 fn a_list_that_never_rests_is_an_error() {
-    let (listed, sent) = listed_while(vec![vec![Datagram(qdisc(0, 7))]; 40]);
+    let (listed, sent) = listed_while(vec![vec![Notice(qdisc(0, 7))]; 40]);
     assert!(matches!(listed, Err(Error::Changing)), "{listed:?}");
     assert_eq!(sent, 17);
+}
+
+/// Who stops waiting for a list in the middle of it leaves nothing that the next one could trip over.
+#[test]
+fn a_list_that_nobody_waits_for_any_more_leaves_nothing() {
+    let part = |n: u32| Datagram(qdisc(1, n));
+    let given_up = (1..6).map(part).chain([Datagram(done(0, 0, 1))]).collect();
+    let whole = |n| vec![Datagram(qdisc(n, 8)), Datagram(done(0, 0, n))];
+    let fake = Fake { answers: [given_up, whole(2), whole(3)].into(), ..Fake::default() };
+    let listens = Arc::clone(&fake.listens);
+    let mut client = Client::over(Box::new(fake));
+    {
+        let list = QdiscList::on(2);
+        let mut reading = std::pin::pin!(client.list_by(&list, false, std::future::pending::<()>));
+        let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+        assert!(reading.as_mut().poll(&mut context).is_pending());
+        assert!(listens.load(Relaxed));
+    }
+    assert!(!listens.load(Relaxed));
+    for _ in 0..2 {
+        let listed = client.list(&QdiscList::on(2)).unwrap();
+        assert_eq!(listed.iter().map(|qdisc| qdisc.handle().0).collect::<Vec<_>>(), [8]);
+    }
 }
 
 /// Actions go with their filters, and nobody hears of it.

@@ -17,8 +17,8 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use super::transport::Transport;
-use super::{Client, Error, Monitor, Netns};
+use super::transport::{From, Transport};
+use super::{Client, Error, Monitor};
 use crate::msg::{MessageType, Request};
 
 /// What the next attempt to receive gives.
@@ -26,12 +26,16 @@ use crate::msg::{MessageType, Request};
 pub(crate) enum Step {
     Datagram(Vec<u8>),
     Foreign(Vec<u8>),
+    /// Sent to all who listen; nothing to others.
+    Notice(Vec<u8>),
+    /// The beginning of one of this length.
+    CutNotice(Vec<u8>, usize),
     /// The beginning of a datagram of this length.
     Cut(Vec<u8>, usize),
     Fails(i32),
 }
 
-pub(crate) use Step::{Datagram, Fails, Foreign};
+pub(crate) use Step::{Datagram, Fails, Foreign, Notice};
 
 /// A socket whose n-th send queues the n-th list of steps.
 #[derive(Debug, Default)]
@@ -41,8 +45,7 @@ struct Fake {
     refuses: VecDeque<i32>,
     sent: Arc<Mutex<Vec<Vec<u8>>>>,
     timeout: Option<Duration>,
-    /// What the socket that watches has heard each time that it is asked.
-    heard: Vec<Vec<Step>>,
+    listens: Arc<AtomicBool>,
     capped: Arc<AtomicBool>,
 }
 
@@ -52,17 +55,27 @@ impl Transport for Fake {
             return Err(io::Error::from_raw_os_error(errno));
         }
         self.sent.lock().unwrap().push(datagram.to_vec());
-        self.queue.extend(self.answers.pop_front().unwrap_or_default());
+        let listens = self.listens.load(Relaxed);
+        let is_heard = |step: &Step| listens || !matches!(step, Notice(_) | Step::CutNotice(..));
+        let answers = self.answers.pop_front().unwrap_or_default();
+        self.queue.extend(answers.into_iter().filter(is_heard));
         Ok(datagram.len())
     }
 
-    fn recv(&mut self, buf: &mut Vec<u8>, wait: bool) -> io::Result<(usize, u32)> {
-        let (bytes, sender) = match self.queue.pop_front() {
-            Some(Datagram(bytes)) => (bytes, 0),
-            Some(Foreign(bytes)) => (bytes, 4711),
+    fn recv(&mut self, buf: &mut Vec<u8>, wait: bool) -> io::Result<(usize, From)> {
+        let answer = From::default();
+        let notice = From { to_all: true, ..answer };
+        let (bytes, from) = match self.queue.pop_front() {
+            Some(Datagram(bytes)) => (bytes, answer),
+            Some(Notice(bytes)) => (bytes, notice),
+            Some(Foreign(bytes)) => (bytes, From { port: 4711, ..answer }),
             Some(Step::Cut(bytes, len)) => {
                 buf.extend_from_slice(&bytes);
-                return Ok((len, 0));
+                return Ok((len, answer));
+            }
+            Some(Step::CutNotice(bytes, len)) => {
+                buf.extend_from_slice(&bytes);
+                return Ok((len, notice));
             }
             Some(Fails(errno)) => return Err(io::Error::from_raw_os_error(errno)),
             None => {
@@ -73,7 +86,7 @@ impl Transport for Fake {
         let room = buf.capacity() - buf.len();
         assert!(room > 0, "no room to receive into");
         buf.extend_from_slice(&bytes[..bytes.len().min(room)]);
-        Ok((bytes.len(), sender))
+        Ok((bytes.len(), from))
     }
 
     fn peek(&mut self) {}
@@ -87,12 +100,12 @@ impl Transport for Fake {
         Ok(())
     }
 
-    fn watch(&mut self, _: Option<&Netns>, _: &[u32]) -> Result<Box<dyn Transport>, Error> {
-        let nothing = || vec![Fails(libc::EAGAIN)];
-        let heard = std::mem::take(&mut self.heard).into_iter();
-        let queue = heard.flat_map(|steps| steps.into_iter().chain(nothing())).collect();
-        Ok(Box::new(Fake { queue, ..Fake::default() }))
+    fn listen(&mut self, groups: u32, _: u32) -> io::Result<()> {
+        self.listens.store(groups != 0, Relaxed);
+        Ok(())
     }
+
+    fn enlarge(&mut self) {}
 }
 
 /// A client whose n-th datagram is answered with the n-th list of steps.
