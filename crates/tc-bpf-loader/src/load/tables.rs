@@ -64,6 +64,8 @@ pub struct Registered {
     pub link: Option<OwnedFd>,
     /// The maps that the programs use, by their names in the object.
     pub maps: Vec<(String, OwnedFd)>,
+    /// What was pinned and made for that, to be [taken back](Made::undo) if what comes next fails.
+    pub made: Made,
 }
 
 /// A table as the running kernel knows it.
@@ -357,7 +359,7 @@ impl Table {
             kernel.link_create(&attachment).map(Some)
         });
         match result {
-            Ok(link) => Ok(Registered { map: self.map, link, maps: self.maps }),
+            Ok(link) => Ok(Registered { map: self.map, link, maps: self.maps, made: self.made }),
             Err(errno) => {
                 let definition = format!("registering it as `struct {}`", self.type_name);
                 let mut refused =
