@@ -1,5 +1,7 @@
 //! Programs that depend on the kernel's types, and what a kernel has for them.
 
+use std::os::fd::AsRawFd as _;
+
 use tc_bpf_loader::sys::{Errno, Fake, Request};
 use tc_bpf_loader::{LoadOptions, ObjectSpec, ProgType};
 
@@ -7,7 +9,7 @@ use tc_bpf_loader::{LoadOptions, ObjectSpec, ProgType};
 const LOADED: usize = 16;
 
 /// Four bytes, little endian, tell the length of an object, which follows; the rest are the types of the kernel and of a
-/// module of it. The programs are adapted to them, and the object's own types to a kernel that refuses them at first.
+/// module of it. The programs are adapted to them, tables of programs laid out, and the object's own types to a kernel that refuses them at first.
 ///
 /// # Panics
 /// When something that must hold for any bytes does not.
@@ -52,6 +54,21 @@ pub fn types(data: &[u8]) {
                     );
                 }
             }
+        }
+    }
+    for table in object.tables().take(LOADED) {
+        let mut kernel = Fake::new();
+        kernel.add_file("/sys/kernel/btf/vmlinux", types);
+        let made = table.load(&LoadOptions::new(ProgType::STRUCT_OPS), &mut kernel);
+        match made.and_then(|table| table.register(&mut kernel)) {
+            Ok(registered) => {
+                let map = kernel.map(registered.map.as_raw_fd()).map(|map| {
+                    let value = map.entries.values().next().map(Vec::len);
+                    (value, map.info.value_size as usize)
+                });
+                assert!(map.is_some_and(|(value, size)| value == Some(size)), "{map:?}");
+            }
+            Err(e) => assert!(e.to_string().len() < 64 * 1024, "{} bytes", e.to_string().len()),
         }
     }
 }

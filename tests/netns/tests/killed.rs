@@ -219,3 +219,58 @@ fn a_load_that_fails_leaves_nothing() {
         }
     });
 }
+
+/// A pinned map is replaced at once: whoever looks finds the old one or the new one, whatever happens meanwhile.
+#[test]
+fn a_pin_that_is_replaced_is_always_there() {
+    isolated(|ns| {
+        ready(ns);
+        if ns.program("sh", &["-c", "command -v bpftool"]).status != 0 {
+            skip("bpftool is not installed (package bpftool): nothing looks into maps");
+        }
+        let mut bytes =
+            include_bytes!("../../../crates/tc-bpf-loader/testdata/elf_map36-g-el.o").to_vec();
+        fs::write("/run/old.o", &bytes).expect("/run is ours");
+        // The map `shared` with five entries instead of two.
+        let entry: Vec<u8> =
+            [2u32, 4, 8, 2, 0, 7, 2].iter().flat_map(|word| word.to_le_bytes()).collect();
+        let at = bytes.windows(entry.len()).position(|w| w == entry).expect("the map `shared`");
+        *bytes.get_mut(at + 12).expect("max_entries") = 5;
+        fs::write("/run/new.o", &bytes).expect("/run is ours");
+        let pin = "/sys/fs/bpf/tc/globals/shared";
+        let entries = || {
+            let shown = ns.program("bpftool", &["-j", "map", "show", "pinned", pin]);
+            let shown: serde_json::Value = serde_json::from_str(shown.ok()).expect("JSON");
+            shown["max_entries"].as_u64()
+        };
+        let line = "filter replace dev eth0 ingress pref 1 handle 1 bpf da obj";
+        let (old, new) = (format!("{line} old.o"), format!("{line} new.o replace-pins"));
+        let mut cuts = 0;
+        for (how, kills) in [("signal=KILL", true), ("error=ENOMEM", false)] {
+            for call in ["bpf", "rename", "renameat", "renameat2", "sendto", "sendmsg"] {
+                for nth in 1.. {
+                    clean(ns);
+                    ns.rtc(&words(&old)).ok();
+                    let before = left(ns);
+                    let done = cut(ns, call, &format!("{how}:when={nth}"), &new);
+                    let what = format!("{how} at {call} {nth}: {done}");
+                    let injected = kills
+                        || fs::read_to_string("/run/trace").is_ok_and(|t| t.contains("(INJECTED)"));
+                    match (done.status, entries()) {
+                        (0, Some(5)) if injected && !kills => continue,
+                        (0, Some(5)) => break,
+                        (137, Some(2 | 5)) if kills => {}
+                        // What had been replaced is there again.
+                        (_, Some(2)) if !kills => assert_eq!(left(ns), before, "{what}"),
+                        (_, entries) => panic!("{what}: {entries:?}"),
+                    }
+                    cuts += 1;
+                    ns.rtc(&words(&new)).ok();
+                    assert_eq!(entries(), Some(5), "{what}");
+                    assert_eq!(left(ns), before, "{what}");
+                }
+            }
+        }
+        assert!(cuts > 10, "cut off {cuts} times only");
+    });
+}

@@ -13,21 +13,24 @@ use netns_tests::{Ns, Output, isolated, since_linux};
 use tc_bpf_loader::sys::{Kernel, MapOps as _};
 use tc_bpf_loader::{LoadOptions, ObjectSpec, ProgType};
 
-/// Names are those of the whole kernel, on which other tests may run: the object gets some of its own.
+/// Names are those of the whole kernel, on which other tests may run: the object gets one of this namespace.
+fn rename(bytes: &mut [u8], old: &str, letter: char) -> String {
+    let namespace = std::fs::read_link("/proc/self/ns/net").unwrap();
+    let number: String = namespace.to_string_lossy().chars().filter(char::is_ascii_digit).collect();
+    let name = format!("{letter}{number}");
+    let at = bytes.windows(old.len()).position(|w| w == old.as_bytes()).unwrap();
+    let room = &mut bytes[at..at + 15];
+    room.fill(0);
+    room[..name.len()].copy_from_slice(name.as_bytes());
+    name
+}
+
 fn tables(ns: &Ns) -> (Vec<u8>, [String; 2]) {
     ns.need_bpf();
     since_linux((6, 4), "a link that holds a table");
     let mut bytes = include_bytes!("../../../crates/tc-bpf-loader/testdata/tables-g-el.o").to_vec();
-    let namespace = std::fs::read_link("/proc/self/ns/net").unwrap();
-    let number: String = namespace.to_string_lossy().chars().filter(char::is_ascii_digit).collect();
-    let names = [("rtc_held", 'h'), ("rtc_linked", 'l')].map(|(old, letter)| {
-        let name = format!("{letter}{number}");
-        let at = bytes.windows(old.len()).position(|w| w == old.as_bytes()).unwrap();
-        let room = &mut bytes[at..at + 15];
-        room.fill(0);
-        room[..name.len()].copy_from_slice(name.as_bytes());
-        name
-    });
+    let names = [("rtc_held", 'h'), ("rtc_linked", 'l')]
+        .map(|(old, letter)| rename(&mut bytes, old, letter));
     std::fs::write("/run/tables.o", &bytes).unwrap();
     (bytes, names)
 }
@@ -86,6 +89,50 @@ fn tables_are_registered_and_unregistered() {
         rtc(ns, "bpf unregister /sys/fs/bpf/held").fails(1, "No such file or directory");
         rtc(ns, "bpf register tables.o table more_operations")
             .fails(1, "of this kernel has no member `no_such`, which the object sets");
+    });
+}
+
+/// What bpftool, whose loader is libbpf, makes of the same object, but for numbers.
+#[test]
+fn a_table_is_what_others_make_of_it() {
+    isolated(|ns| {
+        ns.need_bpf();
+        let mut bytes = include_bytes!("../objects/congestion.o").to_vec();
+        let name = rename(&mut bytes, "rtc_plain", 'p');
+        std::fs::write("/run/plain.o", &bytes).unwrap();
+        let dump = |id: &str| {
+            let text = ns.program("bpftool", &["-j", "struct_ops", "dump", "id", id]);
+            // Of one table, bpftool 7.1 forgets the brackets.
+            let text = text.ok().trim().trim_start_matches('[').trim_end_matches(']');
+            let mut value: serde_json::Value = serde_json::from_str(&format!("[{text}]")).unwrap();
+            let info = value[0]["bpf_map_info"].as_object_mut().unwrap();
+            for number in ["id", "btf_id"] {
+                info.remove(number).unwrap();
+            }
+            let members =
+                value[1]["bpf_struct_ops_tcp_congestion_ops"]["data"].as_object_mut().unwrap();
+            for member in members.values_mut() {
+                if let Some((name, _)) = member.as_str().and_then(|m| m.split_once("/prog_id:")) {
+                    *member = name.into();
+                }
+            }
+            value
+        };
+        let shown = rtc(ns, "-j bpf register plain.o");
+        let shown: serde_json::Value = serde_json::from_str(shown.ok()).unwrap();
+        let id = shown[0]["id"].to_string();
+        assert!(is_available(ns, &name));
+        let ours = dump(&id);
+        rtc(ns, &format!("bpf unregister id {id}")).ok();
+        assert!(!is_available(ns, &name));
+        // "Registered tcp_congestion_ops plain id 7"
+        let said = ns.program("bpftool", &["struct_ops", "register", "plain.o"]);
+        let id = said.stderr.split_whitespace().last().unwrap().to_owned();
+        assert_eq!(ours, dump(&id));
+        assert!(ours.to_string().contains("half"), "{ours}");
+        // Whoever registered it.
+        rtc(ns, &format!("bpf unregister id {id}")).ok();
+        assert!(!is_available(ns, &name));
     });
 }
 

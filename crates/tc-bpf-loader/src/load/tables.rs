@@ -64,9 +64,12 @@ pub struct Registered {
     pub link: Option<OwnedFd>,
     /// The maps that the programs use, by their names in the object.
     pub maps: Vec<(String, OwnedFd)>,
+    /// What was pinned and made for that, to be [taken back](Made::undo) if what comes next fails.
+    pub made: Made,
 }
 
 /// A table as the running kernel knows it.
+#[derive(Debug)]
 pub(super) struct KernelTable {
     pub(super) btf: Arc<Btf>,
     /// 0 for the kernel itself, else the module's number plus one.
@@ -84,7 +87,10 @@ impl KernelTable {
         name: &str,
         types: &mut KernelTypes,
         kernel: &mut dyn Bpf,
-    ) -> Result<KernelTable, String> {
+    ) -> Result<Arc<KernelTable>, String> {
+        if let Some(known) = types.tables.get(name) {
+            return Ok(known.clone());
+        }
         let full = format!("bpf_struct_ops_{name}");
         let of_value = |btf: &Btf| {
             let value = structure(btf, &full)?;
@@ -105,7 +111,9 @@ impl KernelTable {
         let Some((btf, owner, (type_id, value))) = found else {
             return Err(format!("this kernel has no table `struct {name}`"));
         };
-        Ok(KernelTable { btf, owner, type_id, value })
+        let table = Arc::new(KernelTable { btf, owner, type_id, value });
+        types.tables.insert(name.to_owned(), table.clone());
+        Ok(table)
     }
 
     /// The members of the struct.
@@ -275,7 +283,11 @@ impl TableSpec<'_> {
             let part = from.checked_add(length).and_then(|end| bytes.get(from..end));
             let part = part.unwrap_or_default();
             let program = def.programs.iter().find(|(at, _)| *at == from as u64);
-            if def.others.iter().any(|at| (from..from + length).contains(&(*at as usize))) {
+            if def
+                .others
+                .iter()
+                .any(|at| (from..from.saturating_add(length)).contains(&(*at as usize)))
+            {
                 return Err(format!("member `{name}` refers to something that is no program"));
             }
             if program.is_none() && part.iter().all(|b| *b == 0) {
@@ -309,7 +321,7 @@ impl TableSpec<'_> {
                     "member `{name}` of `struct {type_name}` has another type in this kernel than in the object"
                 ));
             }
-            if let Some(room) = layout.value.get_mut(to_at..to_at + length) {
+            if let Some(room) = layout.value.get_mut(to_at..to_at.saturating_add(length)) {
                 room.copy_from_slice(part);
             }
         }
@@ -347,7 +359,7 @@ impl Table {
             kernel.link_create(&attachment).map(Some)
         });
         match result {
-            Ok(link) => Ok(Registered { map: self.map, link, maps: self.maps }),
+            Ok(link) => Ok(Registered { map: self.map, link, maps: self.maps, made: self.made }),
             Err(errno) => {
                 let definition = format!("registering it as `struct {}`", self.type_name);
                 let mut refused =

@@ -9,6 +9,7 @@ use object::Endianness;
 use object::elf::FileHeader64;
 use object::read::elf::{FileHeader as _, SectionHeader as _};
 
+use super::tables::KernelTable;
 use crate::btf::{Btf, kind};
 use crate::insn::Endian;
 use crate::reloc::core::Targets;
@@ -41,12 +42,14 @@ pub(super) struct Found {
 pub(super) struct KernelTypes {
     vmlinux: Option<Result<Arc<Btf>, String>>,
     modules: Option<(Vec<Module>, Vec<Arc<Btf>>)>,
+    /// Tables of operations that were looked for, by name: all programs of one ask.
+    pub(super) tables: BTreeMap<String, Arc<KernelTable>>,
 }
 
 impl KernelTypes {
     /// The same, for somebody else to hold on to.
     pub(super) fn share(&self) -> KernelTypes {
-        KernelTypes { vmlinux: self.vmlinux.clone(), modules: None }
+        KernelTypes { vmlinux: self.vmlinux.clone(), modules: None, tables: self.tables.clone() }
     }
 
     /// The types of the kernel itself.

@@ -300,6 +300,13 @@ fn exercise(name: &str, data: &[u8]) {
             );
         }
     }
+    for table in object.tables() {
+        assert!(table.operations().len() <= 256);
+        let mut fake = Fake::new();
+        fake.add_file("/sys/kernel/btf/vmlinux", &KERNEL);
+        let made = table.load(&LoadOptions::new(ProgType::STRUCT_OPS), &mut fake);
+        let _ = made.and_then(|table| table.register(&mut fake)).map_err(|e| e.to_string());
+    }
     if let Some(Ok(btf)) = &object.btf {
         let _ = crate::btf::fixup::for_kernel(btf, &object.elf).len();
     }
@@ -310,6 +317,9 @@ fn drop_result<T>(result: Result<T, crate::ObjectError>) {
         assert!(!e.to_string().is_empty());
     }
 }
+
+/// The types of a kernel with a table.
+static KERNEL: LazyLock<Vec<u8>> = LazyLock::new(|| bytes("kernel_tables-g-el.o"));
 
 /// Read once: the properties below look at one after another.
 static OBJECTS: LazyLock<Vec<(String, Vec<u8>)>> = LazyLock::new(all_objects);

@@ -84,6 +84,7 @@ fn put(
     let map = kernel.map_info(registered.map.as_fd()).map(|info| info.id);
     if let Some(path) = pin {
         if let Err(e) = registered.pin(Path::new(path), kernel) {
+            registered.made.undo(kernel);
             _ = registered.unregister(kernel);
             let shown = path.to_string_lossy();
             let line = format!("Cannot pin to {shown}: {}", io_text(&e.to_io()));
