@@ -30,7 +30,8 @@
 //! What such a connection cannot give, since it belongs to rtnetlink:
 //!
 //! * The kernel's sentence with an error comes only when the owner of the connection turned it on, as
-//!   above. Warnings with a success never come.
+//!   above. Without it, [`is_unsupported`](crate::client::Error::is_unsupported) cannot tell a kind
+//!   that the kernel lacks from an object that is not there. Warnings with a success never come.
 //! * A list in whose middle the kernel fails looks complete, and entries that netlink-packet-route
 //!   cannot parse are missing. It also drops what it does not know from a few kinds' statistics.
 //! * While a list is read, another one over the same connection is put off by the kernel. Lists of
