@@ -243,6 +243,9 @@ fn tables_of_modules() {
         }
     }
     assert_eq!(seen, 2);
+    fake.refuse_map(Errno::E2BIG);
+    let error = table(&object, "unknown").load(&options(), &mut fake).unwrap_err();
+    assert_eq!(error.hint(), Some("tables of modules need Linux 6.9"), "{error}");
 }
 
 mod kernel {
