@@ -86,13 +86,6 @@ impl Error {
         self
     }
 
-    /// Puts a line in front.
-    #[must_use]
-    pub(crate) fn lead(mut self, line: &str) -> Self {
-        self.lines.insert_str(0, &format!("{line}\n"));
-        self
-    }
-
     /// Adds another of tc's lines.
     #[must_use]
     pub fn line(mut self, line: impl fmt::Display) -> Self {

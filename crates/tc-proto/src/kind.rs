@@ -49,7 +49,12 @@ pub trait Qdisc: Kind {}
 pub trait Filter: Kind {}
 
 /// A kind of action.
-pub trait Action: Kind {}
+pub trait Action: Kind {
+    /// The action's number, by which it is looked up and deleted; 0 when the kernel is to choose one.
+    fn index(&self) -> u32 {
+        0
+    }
+}
 
 /// A kind of ematch, of which the messages have the number instead of the name.
 pub trait Ematch: Kind {

@@ -196,7 +196,8 @@ prop_compose! {
     ) -> ActionSpec<'static> {
         // An action's options always have the flag.
         let flagged = options.payload.is_some();
-        ActionSpec { options: Options { flagged, ..options }, index, cookie, hw_stats, flags }
+        let options = Options { flagged, ..options };
+        ActionSpec { options, index, own_index: 0, cookie, hw_stats, flags }
     }
 }
 
@@ -226,6 +227,7 @@ fn action_of(action: &ActionView<'_>) -> ActionSpec<'static> {
     ActionSpec {
         options: action.options().unwrap().into_owned(),
         index: action.index(),
+        own_index: 0,
         cookie: action.cookie().map(<[u8]>::to_vec),
         hw_stats: action.hw_stats(),
         flags: action.flags(),

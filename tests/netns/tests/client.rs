@@ -3,12 +3,15 @@
 
 use std::time::Duration;
 
-use netns_tests::isolated;
+use netns_tests::{isolated, since_linux};
+use tc_proto::action::mirred::MirredAction;
+use tc_proto::action::{ActionHead, Control, Mirred};
 use tc_proto::client::{Client, Error, Monitor, Netns, Pipeline};
 use tc_proto::filter::bpf::{Bpf, ClassicInsn, Program};
 use tc_proto::msg::{
-    AnyReply, ChainList, ChainReply, ChainRequest, Change, ClassList, ClassRequest, FilterList,
-    FilterReply, FilterRequest, Hook, Info, QdiscList, QdiscRequest, Verb,
+    ActionReply, ActionRequest, ActionSpec, AnyReply, ChainList, ChainReply, ChainRequest, Change,
+    ClassList, ClassRequest, FilterList, FilterReply, FilterRequest, Hook, Info, QdiscList,
+    QdiscRequest, Verb,
 };
 use tc_proto::qdisc::{Htb, HtbClass, HtbInit, Pfifo};
 use tc_proto::units::{Psched, Rate, RateSpec, Size};
@@ -238,6 +241,7 @@ fn a_batch_reports_each_outcome() {
 #[test]
 fn warnings_are_values() {
     isolated(|ns| {
+        since_linux((6, 4), "htb's warning in an answer");
         ns.need_qdisc("htb");
         ns.link("eth0");
         let (mut client, eth0) = client();
@@ -279,5 +283,37 @@ fn changes_that_were_missed_are_told() {
             }
         }
         assert_eq!((last, lost), (10_001, 1));
+    });
+}
+
+/// An action is found and deleted by the request that made it, as any other object.
+#[test]
+fn actions_are_made_found_and_deleted() {
+    isolated(|ns| {
+        ns.need_action("mirred egress mirror dev lo");
+        let mut client = Client::open().unwrap();
+        let mirror = |ifindex| {
+            let head = ActionHead::new(7, Control::PIPE);
+            let action = MirredAction::EGRESS_MIRROR;
+            let mirror = Mirred { head, action, ifindex, ..Mirred::default() };
+            ActionRequest::new(ActionSpec::of(&mirror).unwrap())
+        };
+        let one = mirror(1);
+        assert!(client.find(&one).unwrap().is_none());
+        client.add(&one).unwrap();
+        assert!(client.add(&one).unwrap_err().is_exists());
+        let found = client.get(&one).unwrap();
+        let decode = |reply: &ActionReply| {
+            let action = reply.actions().next().unwrap();
+            action.options().unwrap().decode::<Mirred>().unwrap().unwrap()
+        };
+        assert_eq!((decode(&found).head.index, decode(&found).ifindex), (7, 1));
+        assert!(!client.ensure(&one, |found| decode(found).ifindex == 1).unwrap().changed);
+        // Those of other numbers are others.
+        let other = ActionRequest::new(ActionSpec::by_index("mirred", 8));
+        assert!(client.get(&other).unwrap_err().is_not_found());
+        assert!(client.ensure_absent(&one).unwrap().changed);
+        assert!(!client.ensure_absent(&one).unwrap().changed);
+        assert!(client.ensure(&one, |_| true).unwrap().changed);
     });
 }

@@ -237,26 +237,53 @@ fn classful(ns: &Ns) -> (Client, i32) {
 
 fn class(
     ifindex: i32,
-    minor: u32,
+    at: Handle,
     rate: Rate,
     verb: Verb,
 ) -> Result<Request<'static>, EncodeError> {
     let class = HtbClass { quantum_bytes: 1600, ..HtbClass::with_rates(rate, rate) };
-    let class = ClassRequest::new(ifindex, Handle::new(1, minor as u16)).with(&class)?;
-    class.encode(verb)
+    ClassRequest::new(ifindex, at).with(&class)?.encode(verb)
+}
+
+/// Classes of one qdisc: the kernel looks at all of them whenever one comes or goes.
+const TOGETHER: u32 = 500;
+
+/// Where a class is, by its number: those that come and go are beside those that stay.
+fn place(number: u32) -> Handle {
+    let (qdisc, minor) = match number.checked_sub(STABLE) {
+        Some(number) => (number / TOGETHER, 1 + number % TOGETHER),
+        None => (number % stable().len().div_ceil(TOGETHER as usize) as u32, 0x8000 + number),
+    };
+    Handle::new(2 + qdisc as u16, minor as u16)
 }
 
 #[test]
 fn of_classes() {
     isolated(|ns| {
         let (mut client, eth0) = classful(ns);
-        send(&mut client, stable().map(|minor| class(eth0, minor, Rate(1_000_000), Verb::Add)));
+        let mut last = 1;
+        for number in stable() {
+            let at = place(number);
+            if at.major() != last {
+                last = at.major();
+                // Its parent is a class of the root.
+                let parent = Handle::new(1, last);
+                send(&mut client, [class(eth0, parent, Rate(1_000_000), Verb::Add)]);
+                let htb = Htb { init: Some(HtbInit::default()), ..Htb::default() };
+                let qdisc = QdiscRequest::at(eth0, parent).handle(Handle::new(last, 0));
+                client.add(&qdisc.with(&htb).expect("it fits")).expect("it is free");
+            }
+        }
+        send(&mut client, stable().map(|n| class(eth0, place(n), Rate(1_000_000), Verb::Add)));
         let meddle = |client: &mut Client, make: bool, numbers: Numbers| {
             let verb = if make { Verb::Replace } else { Verb::Delete };
-            send(client, numbers.map(|minor| class(eth0, minor, Rate(2_000_000), verb)));
+            send(client, numbers.map(|n| class(eth0, place(n), Rate(2_000_000), verb)));
         };
         lists_are_whole(&ClassList::on(eth0), meddle, |class: &ClassReply| {
-            vec![class.classid().minor().into()]
+            let at = class.classid();
+            let (qdisc, minor) = (u32::from(at.major()), u32::from(at.minor()));
+            let stays = qdisc > 1 && minor < 0x8000;
+            stays.then(|| STABLE + (qdisc - 2) * TOGETHER + minor - 1).into_iter().collect()
         });
     });
 }
@@ -267,13 +294,13 @@ fn of_classes() {
 fn what_changes_between_two_parts_is_noticed() {
     isolated(|ns| {
         let (mut client, eth0) = classful(ns);
-        let made = |minor| class(eth0, minor, Rate(1_000_000), Verb::Add);
+        let made = |minor| class(eth0, Handle::new(1, minor), Rate(1_000_000), Verb::Add);
         send(&mut client, (1..=1000).map(made));
         let clients = Clients::new();
         let tc = &clients.own;
         let list = ClassList::on(eth0);
-        let minors = |list: &List<ClassReply>| -> Vec<u32> {
-            list.iter().map(|class| class.classid().minor().into()).collect()
+        let minors = |list: &List<ClassReply>| -> Vec<u16> {
+            list.iter().map(|class| class.classid().minor()).collect()
         };
         clients.runtime.block_on(async {
             let all = minors(&tc.list(&list).await.expect("a list"));
@@ -281,7 +308,9 @@ fn what_changes_between_two_parts_is_noticed() {
             // Those that are read first.
             let mut delete = |at: std::ops::Range<usize>| {
                 let numbers = all.get(at).expect("there are more").iter();
-                send(&mut client, numbers.map(|n| class(eth0, *n, Rate(0), Verb::Delete)));
+                let at = |minor: &u16| Handle::new(1, *minor);
+                let delete = |n| class(eth0, at(n), Rate(0), Verb::Delete);
+                send(&mut client, numbers.map(delete));
             };
             let mut reading = pin!(tc.list_once(&list));
             assert!(futures_util::poll!(&mut reading).is_pending(), "it is too short");

@@ -206,6 +206,23 @@ fn a_revision_guards_against_other_changes() {
 }
 
 #[test]
+fn nothing_stays_pinned_for_a_program_that_is_not_attached() {
+    isolated(|ns| {
+        client_of(ns);
+        object("acts");
+        let pins =
+            || ns.program("find", &["/sys/fs/bpf", "-mindepth", "1", "!", "-name", "*.debug"]);
+        for wrong in ["expect-revision 77", "before prog 1", "pin /sys/fs/bpf/none/link"] {
+            let said = tcx(ns, "add", &format!("obj acts.o sec tc/kept {wrong}"));
+            assert_ne!(said.status, 0, "{said}");
+            assert_eq!(pins().stdout, "", "{wrong}");
+        }
+        tcx(ns, "add", "obj acts.o sec tc/kept").ok();
+        assert!(pins().stdout.contains("/globals/kept\n"));
+    });
+}
+
+#[test]
 fn wrong_words_say_what_is_wrong() {
     isolated(|ns| {
         client_of(ns);

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use regex_lite::Regex;
@@ -123,7 +123,11 @@ impl Runner {
         }
         let in_ns = case.json.get("plugins").is_some_and(|p| p.to_string().contains("nsPlugin"));
         let prefix = if in_ns { "ip netns exec $NS " } else { "" };
-        let command = |text: &str| filled(&format!("{prefix}{text}"), names);
+        let command = |text: &str| {
+            let stand_in =
+                if Path::new("/sys/bus/netdevsim").exists() { None } else { dummy(text) };
+            filled(&format!("{prefix}{}", stand_in.as_deref().unwrap_or(text)), names)
+        };
         if in_ns {
             let made = self.shell(&filled(DEVICES, names));
             if made.status != 0 {
@@ -237,6 +241,22 @@ const DEVICES: &str = "ip netns add $NS; ip link add $DEV1 type veth peer name $
     link add $DUMMY type dummy\nlink add $IFB type ifb\n\
     link set $DEV1 up\nlink set $DUMMY up\nlink set $IFB up\nEND\n";
 
+/// The line that makes or removes a dummy device with as many queues where `line` does so by the module
+/// `netdevsim`, which Debian's kernels lack.
+fn dummy(line: &str) -> Option<String> {
+    let (value, file) = line.strip_prefix("echo ")?.split_once(" > /sys/bus/netdevsim/")?;
+    match file {
+        "new_device" => {
+            let mut numbers = value.trim_matches('"').split(' ');
+            let queues = numbers.nth(2).unwrap_or("1");
+            let made = format!("numtxqueues {queues} numrxqueues {queues} type dummy");
+            Some(format!("ip link add $ETH {made}"))
+        }
+        "del_device" => Some("ip link del $ETH".to_owned()),
+        _ => None,
+    }
+}
+
 /// Puts the names in for `$NAME` and `${NAME}`; leaves the rest to the shell.
 fn filled(text: &str, names: &BTreeMap<&str, String>) -> String {
     let mut out = String::new();
@@ -315,6 +335,19 @@ mod tests {
     fn known_names_are_filled_in_and_others_stay() {
         assert_eq!(filled("$TC qdisc add dev $DEV1", &names()), "/sbin/tc qdisc add dev v0");
         assert_eq!(filled("${DEV1}x $DEV10 $(seq 3) $i", &names()), "v0x $DEV10 $(seq 3) $i");
+    }
+
+    #[test]
+    fn devices_of_netdevsim_have_a_stand_in_with_as_many_queues() {
+        let made = |queues| {
+            format!("ip link add $ETH numtxqueues {queues} numrxqueues {queues} type dummy")
+        };
+        let file = "/sys/bus/netdevsim";
+        assert_eq!(dummy(&format!("echo \"1 1 8\" > {file}/new_device")), Some(made(8)));
+        assert_eq!(dummy(&format!("echo \"1 1\" > {file}/new_device")), Some(made(1)));
+        let gone = dummy(&format!("echo \"1\" > {file}/del_device"));
+        assert_eq!(gone.as_deref(), Some("ip link del $ETH"));
+        assert_eq!(dummy("$TC qdisc add dev $ETH root mq"), None);
     }
 
     #[test]

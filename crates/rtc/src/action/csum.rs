@@ -69,6 +69,10 @@ impl ActionKind for Csum {
                 update |= bit;
             } else if abbreviates(word, "help") {
                 return Err(Error::usage(USAGE));
+            } else if abbreviates(word, Wire::NAME) {
+                // tc passes over it, but not at the end.
+                args.value()?;
+                args.back();
             } else if !matches!(word, "and" | "or" | "+") {
                 args.back();
                 break;

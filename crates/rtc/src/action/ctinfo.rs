@@ -51,6 +51,7 @@ impl ActionKind for Ctinfo {
         if args.take_abbreviation("dscp") {
             parse_dscp(&mut wire, args)?;
         }
+        let dscp = args.last();
         if args.take_abbreviation("cpmark") {
             let mask = optional_number(args)?.unwrap_or(u32::MAX);
             wire.mark_mask = Some(mask).filter(|mask| *mask != 0);
@@ -63,6 +64,7 @@ impl ActionKind for Ctinfo {
         }
         let control = control::parse(args)?.unwrap_or(Control::PIPE);
         wire.head = ActionHead::new(parse_index(args, "ctinfo: ")?, control);
+        check_dscp(&wire).map_err(|e| e.at(dscp))?;
         Ok(Box::new(Plain(wire)))
     }
 
@@ -118,15 +120,20 @@ fn parse_dscp(wire: &mut Wire, args: &mut Args<'_>) -> Result<(), Error> {
         Error::refused("ctinfo: Illegal dscp \"mask\"").at(args.last()).hint(e.to_string())
     })?;
     let state = optional_number(args)?.unwrap_or(0);
-    if mask & state != 0 {
-        let line = "ctinfo: dscp mask & statemask must NOT overlap";
-        return Err(Error::refused(line).at(args.last()));
+    wire.dscp_mask = Some(mask).filter(|mask| *mask != 0);
+    wire.dscp_state_mask = Some(state).filter(|state| *state != 0);
+    Ok(())
+}
+
+/// What the kernel would not refuse, and no packet would be right for.
+fn check_dscp(wire: &Wire) -> Result<(), Error> {
+    let mask = wire.dscp_mask.unwrap_or(0);
+    if mask & wire.dscp_state_mask.unwrap_or(0) != 0 {
+        return Err(Error::refused("ctinfo: dscp mask & statemask must NOT overlap"));
     }
     if mask != 0 && mask >> mask.trailing_zeros() != 0x3f {
         return Err(Error::refused("ctinfo: dscp mask must be 6 contiguous bits long"));
     }
-    wire.dscp_mask = Some(mask).filter(|mask| *mask != 0);
-    wire.dscp_state_mask = Some(state).filter(|state| *state != 0);
     Ok(())
 }
 

@@ -211,11 +211,12 @@ fn entry(args: &mut Args<'_>) -> Result<GateEntry, Error> {
         args.word().ok()?;
         Some(found)
     };
-    if let Some(ipv) = optional(args) {
-        entry.ipv = ipv;
-        if let Some(octets) = optional(args) {
-            entry.max_octets = octets;
-        }
+    let ipv = optional(args);
+    let max_octets = ipv.and_then(|_| optional(args));
+    // What a closed gate lets through is not sent.
+    if open {
+        entry.ipv = ipv.unwrap_or(entry.ipv);
+        entry.max_octets = max_octets.unwrap_or(entry.max_octets);
     }
     Ok(entry)
 }

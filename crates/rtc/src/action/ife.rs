@@ -5,7 +5,7 @@ use tc_proto::action::{ActionHead, Control};
 use tc_proto::units::{Base, MacAddr, parse_u16, parse_u32};
 use tc_proto::{DecodeError, Kind};
 
-use super::{control, parse_index, print};
+use super::{control, parse_index_of, print};
 use crate::args::{Args, abbreviates};
 use crate::error::Error;
 use crate::kinds::{ActionKind, Pending, Plain, Show};
@@ -45,7 +45,11 @@ impl ActionKind for Ife {
         let mut metadata = IfeMetadata::default();
         let mut direction = None;
         while let Some(word) = args.word()? {
-            if abbreviates(word, "encode") {
+            if abbreviates(word, Wire::NAME) {
+                // tc passes over it, but not at the end.
+                args.value()?;
+                args.back();
+            } else if abbreviates(word, "encode") {
                 direction = Some(Wire::ENCODE);
             } else if abbreviates(word, "decode") {
                 direction = Some(0);
@@ -58,7 +62,7 @@ impl ActionKind for Ife {
         }
         let next = args.next();
         let verdict = control::parse(args)?.unwrap_or(Control::PIPE);
-        let index = parse_index(args, "ife: ")?;
+        let index = parse_index_of(Base::Auto, args, "ife: ")?;
         if direction.is_none() && index == 0 {
             let lines = format!("IFE requires decode/encode specified\n{USAGE}");
             return Err(Error::usage(lines).at(next));

@@ -96,7 +96,8 @@ impl List {
                 "action" => {
                     args.word()?;
                     let next = args.peek().unwrap_or("(null)");
-                    if args.left() == 0 || (!list.is_empty() && is_command(next)) {
+                    let ends = matches!(next, "flowid" | "classid");
+                    if args.left() == 0 || ends || (!list.is_empty() && is_command(next)) {
                         let left = args.left();
                         let line = format!("parse_action: bad value ({left}:{next})!");
                         let error = Error::refused("bad action empty 1").line(line);

@@ -124,8 +124,18 @@ fn parse_direction(egress: bool, args: &mut Args<'_>) -> Result<Box<dyn Pending>
     let mut block = None;
     while dev.is_none() && block.is_none() {
         let Some(word) = args.word()? else { return Err(Error::incomplete()) };
+        if direction(word).is_some_and(|other| other != egress) {
+            let both = if egress { "ingress and egress" } else { "egress and ingress" };
+            let line = format!("Can't have both {both}");
+            return Err(Error::refused(line).at(args.last()));
+        }
         let action = ["redirect", "mirror"].into_iter().find(|name| abbreviates(word, name));
         match action {
+            // Not ours any more; the kernel misses the target.
+            Some(_) if found == action => {
+                args.back();
+                break;
+            }
             Some(_) if found.is_some() => {
                 return Err(Error::refused("Can't have both mirror and redir").at(args.last()));
             }
@@ -137,8 +147,7 @@ fn parse_direction(egress: bool, args: &mut Args<'_>) -> Result<Box<dyn Pending>
             }
             None if abbreviates(word, "index") => {
                 args.back();
-                let prefix = if found.is_some() { "mirred: " } else { "" };
-                index = Some(parse_index(args, prefix)?);
+                index = Some(parse_index(args, "")?);
             }
             None if found.is_none() && args.left() > 0 && abbreviates(word, "action") => break,
             // tc passes over words here that it does not know.

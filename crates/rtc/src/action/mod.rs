@@ -38,10 +38,15 @@ use crate::error::Error;
 /// Reads `index N` if it is next; 0 lets the kernel choose. `prefix` begins tc's line for a number
 /// that is none.
 fn parse_index(args: &mut Args<'_>, prefix: &str) -> Result<u32, Error> {
+    parse_index_of(Base::Ten, args, prefix)
+}
+
+/// The same with numbers of `base`.
+fn parse_index_of(base: Base, args: &mut Args<'_>, prefix: &str) -> Result<u32, Error> {
     if !args.take_abbreviation("index") {
         return Ok(0);
     }
-    parse_u32(args.value()?, Base::Ten).map_err(|e| {
+    parse_u32(args.value()?, base).map_err(|e| {
         Error::refused(format_args!("{prefix}Illegal \"index\""))
             .at(args.last())
             .hint(e.to_string())

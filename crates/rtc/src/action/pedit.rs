@@ -148,13 +148,20 @@ impl ActionKind for Pedit {
 
     fn parse(&self, args: &mut Args<'_>) -> Result<Box<dyn Pending>, Error> {
         let mut wire = Wire::default();
-        if args.take("ex") {
+        if args.take_abbreviation("ex") {
             wire.extended = true;
             args.value()?;
             args.back();
         }
         while let Some(word) = args.word()? {
-            if abbreviates(word, "munge") {
+            if abbreviates(word, Wire::NAME) {
+                // tc passes over it, but not at the end.
+                if abbreviates(args.value()?, "ex") {
+                    let lines = format!("'ex' must be before first 'munge'\n{USAGE}");
+                    return Err(Error::refused(lines).at(args.last()));
+                }
+                args.back();
+            } else if abbreviates(word, "munge") {
                 munge(&mut wire, args)?;
             } else if abbreviates(word, "help") {
                 return Err(Error::usage(USAGE));

@@ -41,13 +41,17 @@ impl ActionKind for Simple {
 
     fn parse(&self, args: &mut Args<'_>) -> Result<Box<dyn Pending>, Error> {
         let mut text = None;
-        while args.take("sdata") {
-            let word = args.value()?;
-            if word.len() > Wire::MAX_TEXT {
-                let line = format!("simple: Illegal string len {} <{word}>", word.len());
-                return Err(Error::refused(line).at(args.last()).hint("at most 31 bytes"));
+        loop {
+            if args.take_abbreviation(Wire::NAME) {
+                // tc passes over it, but not at the end.
+                if args.left() == 0 {
+                    return Err(Error::incomplete());
+                }
+            } else if args.take_abbreviation("sdata") {
+                text = Some(parse_text(args)?);
+            } else {
+                break;
             }
-            text = Some(word.to_owned());
         }
         let next = args.peek();
         if next.is_some_and(|word| abbreviates(word, "help")) {
@@ -83,4 +87,13 @@ impl ActionKind for Simple {
         print::print_refs(&simple.head, simple.times, "\t ", show, out);
         Ok(())
     }
+}
+
+fn parse_text(args: &mut Args<'_>) -> Result<String, Error> {
+    let word = args.value()?;
+    if word.len() > Wire::MAX_TEXT {
+        let line = format!("simple: Illegal string len {} <{word}>", word.len());
+        return Err(Error::refused(line).at(args.last()).hint("at most 31 bytes"));
+    }
+    Ok(word.to_owned())
 }

@@ -97,13 +97,10 @@ impl ActionKind for Skbmod {
 
 /// Takes a word and its value; `false` when it is none of ours.
 fn parse_word(word: &str, wire: &mut Wire, args: &mut Args<'_>) -> Result<bool, Error> {
-    if abbreviates(word, "swap") {
-        if args.left() == 0 {
-            return Err(Error::incomplete());
-        }
-    } else if abbreviates(word, "mac") {
+    if abbreviates(word, "mac") {
         wire.flags |= Wire::SWAP_MAC;
-    } else if abbreviates(word, "set") {
+    } else if ["swap", "set", Wire::NAME].iter().any(|name| abbreviates(word, name)) {
+        // Words that say nothing, behind which tc wants another one.
         if args.left() == 0 {
             return Err(Error::incomplete());
         }

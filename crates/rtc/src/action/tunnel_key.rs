@@ -255,17 +255,25 @@ fn geneve(word: &str) -> Option<Vec<TunnelOption>> {
 }
 
 fn geneve_option(word: &str) -> Option<TunnelOption> {
-    let mut parts = word.split(':');
-    let class = parse_u16(parts.next()?, Base::Hex).ok()?;
+    let mut parts = parts(word);
+    let class = match parts.next() {
+        Some(class) => Some(parse_u16(class, Base::Hex).ok()?),
+        None => None,
+    };
     let ty = match parts.next() {
         Some(ty) => Some(parse_u8(ty, Base::Hex).ok()?),
         None => None,
     };
     let data = match parts.next() {
-        Some("") | None => None,
         Some(data) => Some(hex_bytes(data)?),
+        None => None,
     };
-    parts.next().is_none().then_some(TunnelOption::Geneve { class: Some(class), ty, data })
+    parts.next().is_none().then_some(TunnelOption::Geneve { class, ty, data })
+}
+
+/// What stands between colons; as in tc, several of them are one.
+fn parts(word: &str) -> impl Iterator<Item = &str> {
+    word.split(':').filter(|part| !part.is_empty())
 }
 
 fn vxlan(word: &str) -> Option<TunnelOption> {
@@ -274,7 +282,7 @@ fn vxlan(word: &str) -> Option<TunnelOption> {
 
 /// `VERSION[:INDEX[:DIR[:HWID]]]`.
 fn erspan(word: &str) -> Option<TunnelOption> {
-    let mut parts = word.split(':');
+    let mut parts = parts(word);
     let byte = |word: Option<&str>| match word {
         Some(word) => parse_u8(word, Base::Auto).ok().map(Some),
         None => Some(None),

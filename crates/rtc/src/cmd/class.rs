@@ -52,10 +52,12 @@ pub(super) fn run(args: &mut Args<'_>, session: &mut Session<'_>) -> Result<Step
 }
 
 fn modify(verb: Verb, args: &mut Args<'_>, session: &mut Session<'_>) -> Result<Step, Error> {
-    let words = parse(args)?;
+    let mut words = Words::default();
+    let parsed = words.parse(args);
     if words.help {
         session.complain(USAGE);
     }
+    parsed?;
     let target = target(words.dev, session)?;
     let options = words.options.map(|p| p.resolve(session.env, &target)).transpose()?;
     let request = ClassRequest {
@@ -78,52 +80,54 @@ fn modify(verb: Verb, args: &mut Args<'_>, session: &mut Session<'_>) -> Result<
     })))
 }
 
-fn parse<'a>(args: &mut Args<'a>) -> Result<Words<'a>, Error> {
-    let mut words = Words::default();
-    while let Some(word) = args.word()? {
-        match word {
-            "dev" => {
-                let dev = args.value()?;
-                if words.dev.replace(cut_name(dev)).is_some() {
-                    return Err(Error::duplicate("dev", dev).at(args.last()));
+impl<'a> Words<'a> {
+    fn parse(&mut self, args: &mut Args<'a>) -> Result<(), Error> {
+        while let Some(word) = args.word()? {
+            match word {
+                "dev" => {
+                    let dev = args.value()?;
+                    if self.dev.replace(cut_name(dev)).is_some() {
+                        return Err(Error::duplicate("dev", dev).at(args.last()));
+                    }
                 }
-            }
-            "classid" => {
-                let value = args.value()?;
-                if words.classid.is_some_and(|id| id != Handle::UNSPEC) {
-                    return Err(Error::duplicate("classid", value).at(args.last()));
+                "classid" => {
+                    let value = args.value()?;
+                    if self.classid.is_some_and(|id| id != Handle::UNSPEC) {
+                        return Err(Error::duplicate("classid", value).at(args.last()));
+                    }
+                    let id = Handle::parse_classid(value);
+                    self.classid = Some(id.map_err(|_| wrong(args, value, "invalid class ID"))?);
                 }
-                let id = Handle::parse_classid(value);
-                words.classid = Some(id.map_err(|_| wrong(args, value, "invalid class ID"))?);
-            }
-            "handle" => {
-                let line = "Error: try \"classid\" instead of \"handle\"";
-                return Err(Error::invalid(line).at(args.last()));
-            }
-            "root" => {
-                if words.parent.replace(Handle::ROOT).is_some_and(|id| id != Handle::UNSPEC) {
-                    let line = "Error: \"root\" is duplicate parent ID.";
+                "handle" => {
+                    let line = "Error: try \"classid\" instead of \"handle\"";
                     return Err(Error::invalid(line).at(args.last()));
                 }
-            }
-            "parent" => {
-                let value = args.value()?;
-                if words.parent.is_some_and(|id| id != Handle::UNSPEC) {
-                    return Err(Error::duplicate("parent", value).at(args.last()));
+                "root" => {
+                    if self.parent.replace(Handle::ROOT).is_some_and(|id| id != Handle::UNSPEC) {
+                        let line = "Error: \"root\" is duplicate parent ID.";
+                        return Err(Error::invalid(line).at(args.last()));
+                    }
                 }
-                let parent = Handle::parse_classid(value);
-                words.parent = Some(parent.map_err(|_| wrong(args, value, "invalid parent ID"))?);
+                "parent" => {
+                    let value = args.value()?;
+                    if self.parent.is_some_and(|id| id != Handle::UNSPEC) {
+                        return Err(Error::duplicate("parent", value).at(args.last()));
+                    }
+                    let parent = Handle::parse_classid(value);
+                    self.parent =
+                        Some(parent.map_err(|_| wrong(args, value, "invalid parent ID"))?);
+                }
+                _ if abbreviates(word, "estimator") => {
+                    self.estimator = Some(estimator(args, self.estimator.is_some())?);
+                    args.mark(&[tca::RATE]);
+                }
+                // tc shows its usage and goes on.
+                _ if abbreviates(word, "help") => self.help = true,
+                _ => kind(word, args, self)?,
             }
-            _ if abbreviates(word, "estimator") => {
-                words.estimator = Some(estimator(args, words.estimator.is_some())?);
-                args.mark(&[tca::RATE]);
-            }
-            // tc shows its usage and goes on.
-            _ if abbreviates(word, "help") => words.help = true,
-            _ => kind(word, args, &mut words)?,
         }
+        Ok(())
     }
-    Ok(words)
 }
 
 /// The kind; what follows is its own.

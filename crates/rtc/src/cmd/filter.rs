@@ -222,6 +222,10 @@ pub(super) fn parse<'a>(args: &mut Args<'a>, command: Command) -> Result<Option<
     Ok(Some(words))
 }
 
+fn exclusive(args: &Args<'_>) -> Error {
+    Error::invalid("Error: \"dev\" and \"block\" are mutually exclusive").at(args.last())
+}
+
 fn wrong(args: &Args<'_>, word: &str, why: &str) -> Error {
     Error::wrong(word, why).at(args.last())
 }
@@ -262,6 +266,9 @@ impl<'a> Words<'a> {
             if self.block.is_some() {
                 return Err(Error::duplicate("block", value).at(args.last()));
             }
+            if self.dev.is_some() {
+                return Err(exclusive(args));
+            }
             match parse_u32(value, Base::Auto) {
                 Ok(block) if block != 0 => self.block = Some(block),
                 _ => return Err(wrong(args, value, "invalid block index value")),
@@ -285,8 +292,7 @@ impl<'a> Words<'a> {
             return Ok(Taken::No);
         }
         if self.dev.is_some() && self.block.is_some() {
-            let line = "Error: \"dev\" and \"block\" are mutually exclusive";
-            return Err(Error::invalid(line).at(args.last()));
+            return Err(exclusive(args));
         }
         Ok(Taken::Yes)
     }
@@ -412,8 +418,12 @@ pub(super) fn parse_list<'a>(
                 words.kind = Some(word);
                 break;
             }
-            "dev" if words.block.is_some() => return Err(together("dev", "block")),
+            "dev" if words.block.is_some() => {
+                args.value()?;
+                return Err(together("dev", "block"));
+            }
             _ if abbreviates(word, "block") && words.dev.is_some() => {
+                args.value()?;
                 return Err(together("block", "dev"));
             }
             // The kernel lists all handles; tc takes the word and ignores it.

@@ -21,6 +21,9 @@ Corrects the sizes of packets for what the link layer adds to them:
 /// Reads the words up to the first that is not one of size tables.
 pub(super) fn parse(args: &mut Args<'_>) -> Result<SizeTable, Error> {
     let mut spec = StabParams::default();
+    if args.left() == 0 {
+        return Err(Error::incomplete());
+    }
     while let Some(word) = args.word()? {
         let mut number = |name: &str, keyword: &str, before: u32| -> Result<u32, Error> {
             let value = once(keyword, before != 0, args)?;

@@ -129,7 +129,7 @@ impl FilterKind for Bpf {
 fn parse(args: &mut Args<'_>) -> Result<Words, Error> {
     let mut words = Words::default();
     while let Some(word) = args.word()? {
-        if abbreviates(word, "classid") || word == "flowid" {
+        if abbreviates(word, "classid") || abbreviates(word, "flowid") {
             words.classid = Some(classid(args)?);
             args.mark(&[tca::OPTIONS, TCA_BPF_CLASSID]);
         } else if abbreviates(word, "direct-action") || word == "da" {

@@ -98,7 +98,7 @@ pub(crate) fn parse(word: &str, role: &Role, args: &mut Args<'_>) -> Result<Sour
         Source::AsmFile(args.file()?.to_owned())
     } else if abbreviates(word, "object-file") || word == "obj" {
         parse_object(args)?
-    } else if abbreviates(word, "object-pinned") || matches!(word, "pinned" | "fd") {
+    } else if ["object-pinned", "pinned", "fd"].iter().any(|name| abbreviates(word, name)) {
         Source::Pinned(args.file()?.to_owned())
     } else {
         let line = format!("What mode is \"{word}\"?\n{}", role.not_parsed);

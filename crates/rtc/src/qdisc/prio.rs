@@ -67,9 +67,17 @@ struct Words {
 }
 
 fn parse(args: &mut Args<'_>) -> Result<Words, Error> {
+    let mut notes = String::new();
+    match read(args, &mut notes) {
+        Ok(wire) => Ok(Words { wire, notes }),
+        Err(e) if notes.is_empty() => Err(e),
+        Err(e) => Err(e.after(notes.trim_end())),
+    }
+}
+
+fn read(args: &mut Args<'_>, notes: &mut String) -> Result<Wire, Error> {
     let mut bands = Bands::DEFAULT;
     let mut multiqueue = false;
-    let mut notes = String::new();
     // How many bands of the map are known; `None`: it has not begun.
     let mut mapped = None;
     while let Some(word) = args.word()? {
@@ -111,7 +119,7 @@ fn parse(args: &mut Args<'_>) -> Result<Words, Error> {
             }
         }
     }
-    Ok(Words { wire: Wire { bands: Some(bands), multiqueue }, notes })
+    Ok(Wire { bands: Some(bands), multiqueue })
 }
 
 impl Pending for Words {

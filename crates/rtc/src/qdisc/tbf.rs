@@ -128,7 +128,10 @@ fn parse(args: &mut Args<'_>) -> Result<Words, Error> {
     let set = |rate: &Option<RateArg>| rate.as_ref().is_some_and(|rate| !rate.is_zero());
     while let Some(word) = args.word()? {
         let place = args.last();
-        let twice = |twice: bool, what: &str| {
+        let twice = |twice: bool, what: &str, args: &Args<'_>| {
+            if args.left() == 0 {
+                return Err(Error::incomplete());
+            }
             if !twice {
                 return Ok(());
             }
@@ -139,25 +142,25 @@ fn parse(args: &mut Args<'_>) -> Result<Words, Error> {
             if both { Err(Error::refused(line).at(place.clone())) } else { Ok(()) }
         };
         if abbreviates(word, "limit") {
-            twice(words.limit != 0, "limit")?;
+            twice(words.limit != 0, "limit", args)?;
             both(
                 words.latency != 0,
                 "tbf: specifying both \"latency\" and \"limit\" is not allowed",
             )?;
             words.limit = value(args, "limit", Size::parse_u32)?;
         } else if abbreviates(word, "latency") {
-            twice(words.latency != 0, "latency")?;
+            twice(words.latency != 0, "latency", args)?;
             both(
                 words.limit != 0,
                 "tbf: specifying both \"limit\" and \"/latency\" is not allowed",
             )?;
             words.latency = value(args, "latency", TimeUs::parse)?.0;
         } else if abbreviates(word, "burst") || matches!(word, "buffer" | "maxburst") {
-            twice(words.burst != Size(0), "buffer/burst/maxburst")?;
+            twice(words.burst != Size(0), "buffer/burst/maxburst", args)?;
             (words.burst, words.burst_cell) = sized(args, word, Size::parse_with_cell)?;
             args.mark(&[tca::OPTIONS, TCA_TBF_BURST]);
         } else if matches!(word, "mtu" | "minburst") {
-            twice(words.mtu != 0, "mtu/minburst")?;
+            twice(words.mtu != 0, "mtu/minburst", args)?;
             (words.mtu, words.mtu_cell) = sized(args, word, |w| {
                 let (_, cell) = Size::parse_with_cell(w)?;
                 Size::parse_u32(w.split_once('/').map_or(w, |(size, _)| size)).map(|m| (m, cell))
@@ -172,13 +175,13 @@ fn parse(args: &mut Args<'_>) -> Result<Words, Error> {
                 })
             })?;
         } else if word == "rate" {
-            twice(set(&words.rate), "rate")?;
+            twice(set(&words.rate), "rate", args)?;
             words.rate =
                 Some(RateArg::parse_or(args, |word| Error::refused(illegal("rate", word)))?);
             args.mark(&[tca::OPTIONS, TCA_TBF_PARMS]);
             args.mark(&[tca::OPTIONS, TCA_TBF_RATE64]);
         } else if abbreviates(word, "peakrate") {
-            twice(set(&words.peakrate), "peakrate")?;
+            twice(set(&words.peakrate), "peakrate", args)?;
             words.peakrate =
                 Some(RateArg::parse_or(args, |word| Error::refused(illegal("peakrate", word)))?);
             args.mark(&[tca::OPTIONS, TCA_TBF_PRATE64]);

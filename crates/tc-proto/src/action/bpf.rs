@@ -107,4 +107,8 @@ impl Kind for Bpf<'_> {
     }
 }
 
-impl Action for Bpf<'_> {}
+impl Action for Bpf<'_> {
+    fn index(&self) -> u32 {
+        self.head.index
+    }
+}

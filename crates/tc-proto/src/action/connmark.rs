@@ -60,4 +60,8 @@ impl Kind for Connmark {
     }
 }
 
-impl Action for Connmark {}
+impl Action for Connmark {
+    fn index(&self) -> u32 {
+        self.head.index
+    }
+}

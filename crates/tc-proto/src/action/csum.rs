@@ -78,4 +78,8 @@ impl Kind for Csum {
     }
 }
 
-impl Action for Csum {}
+impl Action for Csum {
+    fn index(&self) -> u32 {
+        self.head.index
+    }
+}

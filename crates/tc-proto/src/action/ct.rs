@@ -191,4 +191,8 @@ impl Kind for Ct {
     }
 }
 
-impl Action for Ct {}
+impl Action for Ct {
+    fn index(&self) -> u32 {
+        self.head.index
+    }
+}

@@ -107,4 +107,8 @@ impl Kind for Ctinfo {
     }
 }
 
-impl Action for Ctinfo {}
+impl Action for Ctinfo {
+    fn index(&self) -> u32 {
+        self.head.index
+    }
+}

@@ -101,4 +101,8 @@ impl Kind for Gact {
     }
 }
 
-impl Action for Gact {}
+impl Action for Gact {
+    fn index(&self) -> u32 {
+        self.head.index
+    }
+}

@@ -191,4 +191,8 @@ impl Kind for Gate {
     }
 }
 
-impl Action for Gate {}
+impl Action for Gate {
+    fn index(&self) -> u32 {
+        self.head.index
+    }
+}

@@ -175,4 +175,8 @@ impl Kind for Ife {
     }
 }
 
-impl Action for Ife {}
+impl Action for Ife {
+    fn index(&self) -> u32 {
+        self.head.index
+    }
+}

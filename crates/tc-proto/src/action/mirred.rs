@@ -90,4 +90,8 @@ impl Kind for Mirred {
     }
 }
 
-impl Action for Mirred {}
+impl Action for Mirred {
+    fn index(&self) -> u32 {
+        self.head.index
+    }
+}

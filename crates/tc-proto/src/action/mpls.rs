@@ -124,4 +124,8 @@ impl Kind for Mpls {
     }
 }
 
-impl Action for Mpls {}
+impl Action for Mpls {
+    fn index(&self) -> u32 {
+        self.head.index
+    }
+}

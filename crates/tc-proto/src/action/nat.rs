@@ -93,4 +93,8 @@ impl Kind for Nat {
     }
 }
 
-impl Action for Nat {}
+impl Action for Nat {
+    fn index(&self) -> u32 {
+        self.head.index
+    }
+}

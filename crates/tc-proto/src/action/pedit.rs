@@ -203,4 +203,8 @@ impl Kind for Pedit {
     }
 }
 
-impl Action for Pedit {}
+impl Action for Pedit {
+    fn index(&self) -> u32 {
+        self.head.index
+    }
+}

@@ -184,4 +184,8 @@ impl Police {
     }
 }
 
-impl Action for Police {}
+impl Action for Police {
+    fn index(&self) -> u32 {
+        self.index
+    }
+}

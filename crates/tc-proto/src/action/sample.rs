@@ -75,4 +75,8 @@ impl Kind for Sample {
     }
 }
 
-impl Action for Sample {}
+impl Action for Sample {
+    fn index(&self) -> u32 {
+        self.head.index
+    }
+}

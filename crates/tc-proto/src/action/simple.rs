@@ -68,4 +68,8 @@ impl Kind for Simple {
     }
 }
 
-impl Action for Simple {}
+impl Action for Simple {
+    fn index(&self) -> u32 {
+        self.head.index
+    }
+}

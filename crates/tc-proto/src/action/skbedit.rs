@@ -107,4 +107,8 @@ impl Kind for Skbedit {
     }
 }
 
-impl Action for Skbedit {}
+impl Action for Skbedit {
+    fn index(&self) -> u32 {
+        self.head.index
+    }
+}

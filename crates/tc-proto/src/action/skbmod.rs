@@ -106,4 +106,8 @@ impl Kind for Skbmod {
     }
 }
 
-impl Action for Skbmod {}
+impl Action for Skbmod {
+    fn index(&self) -> u32 {
+        self.head.index
+    }
+}

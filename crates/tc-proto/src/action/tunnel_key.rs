@@ -327,7 +327,11 @@ impl Kind for TunnelKey {
     }
 }
 
-impl Action for TunnelKey {}
+impl Action for TunnelKey {
+    fn index(&self) -> u32 {
+        self.head.index
+    }
+}
 
 #[cfg(test)]
 mod tests {

@@ -124,4 +124,8 @@ impl Kind for Vlan {
     }
 }
 
-impl Action for Vlan {}
+impl Action for Vlan {
+    fn index(&self) -> u32 {
+        self.head.index
+    }
+}

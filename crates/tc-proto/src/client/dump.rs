@@ -29,6 +29,8 @@ pub struct Dump {
 
 /// What is to be known while a dump is read.
 pub(super) struct Reading<H, P> {
+    /// How often it is tried again when something was lost.
+    pub(super) retries: usize,
     /// Whether a notification is about what is listed.
     pub(super) is_about: H,
     /// Lets others have their turn.
@@ -70,7 +72,11 @@ impl Client {
     /// Does the same, and gives out what came before an error as well, for those who show it.
     pub fn dump_partly(&mut self, request: &Request<'_>) -> (Dump, Result<(), Error>) {
         let mut dump = Dump::default();
-        let reading = Reading { is_about: |_, _: &[u8]| false, pause: || std::future::ready(()) };
+        let reading = Reading {
+            retries: RETRIES,
+            is_about: |_, _: &[u8]| false,
+            pause: || std::future::ready(()),
+        };
         let ended = now(self.dump_into(&mut dump, request, &reading));
         (dump, ended)
     }
@@ -88,7 +94,7 @@ impl Client {
     {
         let mut room = 0;
         let mut end = End::Whole;
-        for _ in 0..=RETRIES {
+        for retry in 0..=RETRIES {
             self.clear();
             // How many actions a part has is to be seen.
             let has_seen_more =
@@ -106,8 +112,13 @@ impl Client {
             self.stale = matches!(end, End::Lost);
             match end {
                 End::Whole => return Ok(()),
-                // The notifications that come meanwhile took its room.
-                End::Lost => self.transport.enlarge(),
+                End::Lost => {
+                    // The notifications that come meanwhile took its room.
+                    self.transport.enlarge();
+                    if retry >= reading.retries {
+                        return Err(Error::Lost);
+                    }
+                }
                 End::Cut(need) => room = room.max(need),
                 End::Interrupted => {}
             }
@@ -193,7 +204,11 @@ impl Client {
                 match header.message_type {
                     message::DONE | message::ERROR => {
                         let status = Status::decode(&header, body)?;
-                        dump.warning = Error::check(status, request.bytes())?;
+                        dump.warning = match Error::check(status, request.bytes()) {
+                            // There was no room even for the first part.
+                            Err(e) if e.errno() == Some(libc::ENOBUFS) => return Ok(End::Lost),
+                            checked => checked?,
+                        };
                         return Ok(match end {
                             End::Whole if dump.interrupted => End::Interrupted,
                             end => end,

@@ -143,7 +143,7 @@ impl Client {
         }
     }
 
-    /// Lists objects, all of them.
+    /// Lists objects, all of them. A device that does not exist has none: the kernel makes no difference.
     ///
     /// The kernel gives out a long list in parts, and does not say when it changed between two of
     /// them, by which entries that did not change at all may be missed. So this client listens for
@@ -182,16 +182,26 @@ impl Client {
     ) -> Result<List<L::Reply>, Error> {
         let mut listening = Listening::start(self)?;
         let mut before = listening.census(list, &pause).await?;
+        let mut failed = Error::Changing;
         for _ in 0..=RETRIES {
-            let mut listed = listening.read(list, &pause).await?;
+            let mut listed = match listening.read(list, &pause).await {
+                // What others changed took the room of the answer.
+                Err(Error::Lost) => {
+                    failed = Error::Lost;
+                    continue;
+                }
+                listed => listed?,
+            };
             let after = listening.census(list, &pause).await?;
             listed.changed |= !after.agrees(&before);
             if once || !listed.changed {
                 return Ok(listed);
             }
             before = after;
+            failed = Error::Changing;
         }
-        Err(Error::Changing)
+        // It changes all the time, whichever way that shows.
+        Err(if once { failed } else { Error::Changing })
     }
 }
 
@@ -210,10 +220,12 @@ impl<'c> Listening<'c> {
         list: &L,
         pause: impl Fn() -> P,
     ) -> Result<Census, Error> {
-        Ok(match list.census() {
-            Some(census) => Census::of(&census, &self.read(&census, pause).await?),
-            None => Census::Needless,
-        })
+        let Some(census) = list.census() else { return Ok(Census::Needless) };
+        match self.read(&census, pause).await {
+            Ok(listed) => Ok(Census::of(&census, &listed)),
+            Err(Error::Lost) => Ok(Census::Changed),
+            Err(e) => Err(e),
+        }
     }
 
     async fn read<L: ListRequest, P: Future<Output = ()>>(
@@ -224,7 +236,7 @@ impl<'c> Listening<'c> {
         let mut dump = Dump::within(std::mem::take(&mut self.0.buf));
         let is_about = |message_type, body: &[u8]| list.changed_by(message_type, body);
         let request = list.encode()?;
-        self.0.dump_into(&mut dump, &request, &Reading { is_about, pause }).await?;
+        self.0.dump_into(&mut dump, &request, &Reading { retries: 0, is_about, pause }).await?;
         let entries = entries(list, &dump)?;
         let changed = dump.changed() | dump.interrupted();
         let (bytes, warning) = dump.into_parts();

@@ -86,6 +86,9 @@ pub struct ActionSpec<'a> {
     /// The index, for looking an action up or deleting it; otherwise the index is an option of
     /// the kind.
     pub index: Option<u32>,
+    /// The index that is among the options, 0 for none: what is made with these options is looked up
+    /// and deleted by it, where `index` says none.
+    pub own_index: u32,
     /// 1 to 16 bytes of the user's own that the kernel keeps with the action. Since Linux 4.11.
     pub cookie: Option<Vec<u8>>,
     /// Which hardware counters are wanted: 1 immediate, 2 delayed; none set means disabled.
@@ -98,18 +101,30 @@ pub struct ActionSpec<'a> {
 impl<'a> ActionSpec<'a> {
     /// An action of which only kind and options are said.
     pub fn new(options: Options<'a>) -> Self {
-        Self { options, index: None, cookie: None, hw_stats: None, flags: None }
+        Self { options, index: None, own_index: 0, cookie: None, hw_stats: None, flags: None }
     }
 
     /// An action of this kind, with these options.
     pub fn of<K: Action + 'a>(action: &K) -> Result<Self, EncodeError> {
-        Options::of(action).map(Self::new)
+        let options = Options::of(action)?;
+        Ok(Self { own_index: action.index(), ..Self::new(options) })
     }
 
     /// The action of this kind and index, to get or delete it.
     pub fn by_index(kind: &'a str, index: u32) -> Self {
         let options = Options { kind: Cow::Borrowed(kind), payload: None, flagged: false };
         Self { index: Some(index), ..Self::new(options) }
+    }
+
+    /// The same action by kind and index, if they are known.
+    fn named(&self) -> Self {
+        match (self.index, self.own_index) {
+            (None, index @ 1..) => {
+                let options = Options::bare(self.options.kind.clone());
+                Self { index: Some(index), ..Self::new(options) }
+            }
+            _ => self.clone(),
+        }
     }
 
     /// Writes the entry, in tc's order.
@@ -272,7 +287,8 @@ impl<'a> ActionMessage<'a> {
     }
 }
 
-/// A request about actions that stand for themselves.
+/// A request about actions that stand for themselves. They are looked up and deleted by kind and index:
+/// that of [`ActionSpec::by_index`], or the one that their options have.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ActionRequest<'a> {
     /// The actions, 1 to 32.
@@ -301,10 +317,18 @@ impl<'a> ActionRequest<'a> {
     }
 
     fn message(&self, message_type: MessageType, flags: u16) -> Result<Request<'a>, EncodeError> {
+        let named: Vec<_>;
+        let actions = match message_type {
+            MessageType::NEW_ACTION => &self.actions,
+            _ => {
+                named = self.actions.iter().map(ActionSpec::named).collect();
+                &named
+            }
+        };
         Request::new(message_type, flags, |buf| {
             ActionHeader::default().encode(buf);
             let mut w = AttrWriter::new(buf);
-            ActionSpec::encode_list(&self.actions, TCA_ROOT_TAB, &mut w);
+            ActionSpec::encode_list(actions, TCA_ROOT_TAB, &mut w);
             w.finish()
         })
     }

@@ -34,6 +34,11 @@ impl Hook {
         Self::Device { ifindex, parent: Handle::MIN_EGRESS }
     }
 
+    /// At a qdisc or class of the device.
+    pub fn at(ifindex: i32, parent: Handle) -> Self {
+        Self::Device { ifindex, parent }
+    }
+
     /// Reads where a filter or chain hangs.
     pub(super) fn from_header(header: &TcHeader) -> Self {
         match header.ifindex {

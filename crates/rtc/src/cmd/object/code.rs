@@ -70,12 +70,12 @@ pub(super) fn run(
         Source::Text => {
             let rules = if from_file { cbpf::assemble_file } else { cbpf::assemble };
             let assembly = classic::assemble(text, rules);
-            assembly.map_err(|why| refused(why).lead("Unable to assemble"))?
+            assembly.map_err(|why| refused(why).after("Unable to assemble"))?
         }
         Source::Bytecode => {
             let insns = cbpf::parse_any_bytecode(text);
             let insns =
-                insns.map_err(|e| refused(e.to_string()).lead("Unable to read bytecode"))?;
+                insns.map_err(|e| refused(e.to_string()).after("Unable to read bytecode"))?;
             let mut assembly = Assembly::default();
             if let Err(e) = cbpf::validate(&insns) {
                 let insn = insns.get(e.index).map(ToString::to_string).unwrap_or_default();

@@ -20,23 +20,22 @@ pub(super) fn run(
 ) -> Result<(), Error> {
     let revision = words.revision;
     match words.task {
-        Task::Add { program, place, pin } => {
-            let program = load(program, session)?;
+        Task::Add { program, place, pin } => attach(program, session, |fd, session| {
             let position = match place {
                 Place::Fixed(position) => position,
                 Place::Before(entry) => Position::Before(anchor(&entry, session)?),
                 Place::After(entry) => Position::After(anchor(&entry, session)?),
             };
-            add(hook, &program, &Options { position, revision }, pin.as_deref(), session)
-        }
+            add(hook, fd, &Options { position, revision }, pin.as_deref(), session)
+        }),
         Task::Replace { program, of } => {
-            let program = load(program, session)?;
-            match chosen(of, hook, dev, session)? {
+            attach(program, session, |fd, session| match chosen(of, hook, dev, session)? {
                 None => {
-                    add(hook, &program, &Options { revision, ..Options::default() }, None, session)
+                    let options = Options { revision, ..Options::default() };
+                    add(hook, fd, &options, None, session)
                 }
-                Some(entry) => replace(hook, &entry, &program, revision, session),
-            }
+                Some(entry) => replace(hook, &entry, fd, revision, session),
+            })
         }
         Task::Delete(Which::All) => delete_all(hook, revision, session),
         Task::Delete(which) => match chosen(which, hook, dev, session)? {
@@ -46,26 +45,29 @@ pub(super) fn run(
     }
 }
 
-/// Loads or opens the program; what the verifier said goes to standard error.
-fn load(program: Program, session: &mut Session<'_>) -> Result<OwnedFd, Error> {
-    match program {
-        Program::Id(id) => session
-            .env
-            .bpf()
-            .prog_by_id(id)
-            .map_err(|e| Error::new(1, format_args!("Cannot open program {id}: {}", e.to_io()))),
-        Program::Source(from) => {
-            match source::resolve(from, &source::FILTER, None, &mut *session.env)? {
-                ReadyProgram::Extended { fd, log, .. } => {
-                    session.complain(&log);
-                    Ok(fd)
-                }
-                ReadyProgram::Classic(..) => {
-                    Err(Error::refused("A classic program cannot be attached here"))
-                }
-            }
+/// Loads or opens the program and has `how` attach it; takes back what was pinned for one that is not
+/// attached.
+fn attach(
+    program: Program,
+    session: &mut Session<'_>,
+    how: impl FnOnce(&OwnedFd, &mut Session<'_>) -> Result<(), Error>,
+) -> Result<(), Error> {
+    let from = match program {
+        Program::Id(id) => {
+            let fd = session.env.bpf().prog_by_id(id).map_err(|e| {
+                Error::new(1, format_args!("Cannot open program {id}: {}", e.to_io()))
+            })?;
+            return how(&fd, session);
         }
-    }
+        Program::Source(from) => from,
+    };
+    let ready = source::resolve(from, &source::FILTER, None, &mut *session.env)?;
+    let ReadyProgram::Extended { fd, log, .. } = &ready else {
+        return Err(Error::refused("A classic program cannot be attached here"));
+    };
+    // What the verifier said.
+    session.complain(log);
+    how(fd, session).inspect_err(|_| ready.undo(&mut *session.env))
 }
 
 /// Opens the link that is pinned there.

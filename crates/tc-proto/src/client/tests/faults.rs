@@ -249,6 +249,24 @@ fn a_list_is_read_anew_when_nothing_is_left_of_the_lost_one() {
     assert_eq!(listed.iter().map(|qdisc| qdisc.handle().0).collect::<Vec<_>>(), [1]);
 }
 
+#[test]
+fn a_list_whose_parts_are_always_lost_is_an_error() {
+    let lost = |n| match n % 2 {
+        0 => vec![Datagram(qdisc(n, 1)), Fails(libc::ENOBUFS), Datagram(done(0, 0, n))],
+        // No room for the first part.
+        _ => vec![Datagram(ack(libc::ENOBUFS, n)), Notice(qdisc(0, 7))],
+    };
+    let (mut listing, sent) = watched((1..40).map(lost));
+    let listed = listing.list(&QdiscList::on(2));
+    assert!(matches!(listed, Err(Error::Changing)), "{listed:?}");
+    assert_eq!(sent.lock().unwrap().len(), 17);
+    assert_lost(client((1..40).map(lost)).list_once(&QdiscList::on(2)));
+    // And when it is quiet at last.
+    let whole = vec![Datagram(qdisc(3, 5)), Datagram(done(0, 0, 3))];
+    let listed = client([lost(1), lost(2), whole]).list_once(&QdiscList::on(2)).unwrap();
+    assert_eq!((listed.len(), listed.changed), (1, false));
+}
+
 /// What comes while a list is read may still be there when the next request is made.
 #[test]
 fn notifications_of_a_list_are_no_answers_to_what_follows() {
