@@ -331,6 +331,7 @@ pub fn object(name: &str) -> String {
         "use-cases" => include_bytes!("../objects/use-cases.o"),
         "classes" => include_bytes!("../../../bpf/classes.o"),
         "count-protocols" => include_bytes!("../../../bpf/count-protocols.o"),
+        "fifo" => include_bytes!("../../../bpf/fifo.o"),
         "flows" => include_bytes!("../../../bpf/flows.o"),
         "redirect-port" => include_bytes!("../../../bpf/redirect-port.o"),
         _ => panic!("no object {name:?}"),

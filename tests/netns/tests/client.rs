@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use netns_tests::isolated;
+use netns_tests::{isolated, since_linux};
 use tc_proto::action::mirred::MirredAction;
 use tc_proto::action::{ActionHead, Control, Mirred};
 use tc_proto::client::{Client, Error, Monitor, Netns, Pipeline};
@@ -241,6 +241,7 @@ fn a_batch_reports_each_outcome() {
 #[test]
 fn warnings_are_values() {
     isolated(|ns| {
+        since_linux((6, 4), "htb's warning in an answer");
         ns.need_qdisc("htb");
         ns.link("eth0");
         let (mut client, eth0) = client();

@@ -14,7 +14,7 @@ use std::pin::pin;
 use std::task::Poll;
 
 use futures_util::{StreamExt, TryStreamExt};
-use netns_tests::isolated;
+use netns_tests::{isolated, since_linux};
 use rtnetlink::sys::AsyncSocket;
 use tc_proto::client::{Error, Netns};
 use tc_proto::filter::bpf::{Bpf, ClassicInsn, Program};
@@ -305,6 +305,7 @@ fn a_request_that_nobody_sent_leaves_nothing() {
 #[test]
 fn warnings_come_with_a_success() {
     isolated(|ns| {
+        since_linux((6, 4), "htb's warning in an answer");
         ns.need_qdisc("htb");
         ns.link("eth0");
         block_on(async {

@@ -10,6 +10,7 @@
 )]
 
 use std::net::UdpSocket;
+use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use netns_tests::{Ns, isolated};
@@ -139,24 +140,35 @@ fn htb_classes_share_three_to_one() {
         }
         // Each class has a socket: one for both would send to both alike.
         let senders = [(Sender::new(ns, THERE), 5010), (Sender::new(ns, THERE), 5020)];
-        let sent = |class: &str| {
-            let shown = ns.rtc(&["-s", "class", "show", "dev", "eth0", "classid", class]);
-            one_after(shown.ok(), "Sent ")
+        // Of both at one time: bytes sent, bytes that wait.
+        let both = || {
+            let shown = ns.rtc(&["-s", "class", "show", "dev", "eth0"]);
+            ["1:10 ", "1:20 "].map(|class| {
+                let mut classes = shown.ok().split("class htb ");
+                let class = classes.find(|text| text.starts_with(class)).unwrap_or_default();
+                (one_after(class, "Sent "), one_after(class, "backlog "))
+            })
         };
-        // Both always have more to send than they may, on slow machines, too.
-        let mut rounds = 0;
-        let (many, few) = loop {
+        // Only what goes out while both have something waiting is shared, which one that is waited for too
+        // long has not.
+        let (mut many, mut few) = (0, 0);
+        for _ in 0..2000 {
             for _ in 0..500 {
                 for (sender, port) in &senders {
                     sender.send(*port);
                 }
             }
-            let both = (sent("1:10"), sent("1:20"));
-            rounds += 1;
-            if both.0 + both.1 > 150_000 || rounds == 2000 {
-                break both;
+            let before = both();
+            sleep(Duration::from_millis(20));
+            let after = both();
+            if after.iter().all(|(_, waiting)| *waiting > 0) {
+                many += after[0].0 - before[0].0;
+                few += after[1].0 - before[1].0;
             }
-        };
+            if many + few > 150_000 {
+                break;
+            }
+        }
         assert!(many + few > 150_000, "only {many} and {few} bytes went out");
         let share = many as f64 / few as f64;
         assert!((2.2..4.0).contains(&share), "{many} : {few} is {share}");

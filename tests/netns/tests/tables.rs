@@ -1,4 +1,4 @@
-//! Tables of programs that the kernel uses (`struct_ops`): congestion control.
+//! Tables of programs that the kernel uses (`struct_ops`): congestion control, and a qdisc.
 #![expect(
     clippy::unwrap_used,
     clippy::indexing_slicing,
@@ -9,7 +9,7 @@ use std::io::{Read as _, Write as _};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::os::fd::AsFd as _;
 
-use netns_tests::{Ns, Output, isolated, since_linux};
+use netns_tests::{Ns, Output, isolated, object, since_linux, skip_for_kernel};
 use tc_bpf_loader::sys::{Kernel, MapOps as _};
 use tc_bpf_loader::{LoadOptions, ObjectSpec, ProgType};
 
@@ -166,5 +166,37 @@ fn connections_use_registered_congestion_control() {
         ns.program("sh", &["-c", &format!("echo reno > {file}")]).ok();
         drop(registered);
         wait_until_gone(ns, &name);
+    });
+}
+
+/// A qdisc of programs passes packets, counts them and is bound to its limit.
+#[test]
+fn packets_pass_a_qdisc_of_programs() {
+    isolated(|ns| {
+        ns.need_bpf();
+        since_linux((6, 16), "a qdisc of programs");
+        let other = ns.host("other");
+        ns.join("eth0", "172.17.0.2/24", &other, "eth0", "172.17.0.3/24");
+        let file = object("fifo");
+        let registered = rtc(ns, &format!("bpf register {file} pin /sys/fs/bpf/fifo"));
+        if registered.stderr.contains("this kernel has no table `struct Qdisc_ops`")
+            || registered.stderr.contains("programs cannot be the operations of")
+        {
+            skip_for_kernel("this kernel has no qdiscs of programs (CONFIG_NET_SCH_BPF)");
+        }
+        registered.shows("table fifo type Qdisc_ops id ");
+        rtc(ns, "qdisc add dev eth0 root bpf_fifo").ok();
+        ns.compare(&["qdisc", "show", "dev", "eth0"]);
+        ns.program("ping", &["-c", "3", "-i", "0.01", "172.17.0.3"]).ok();
+        let seen = rtc(ns, "-s -j qdisc show dev eth0");
+        let seen: serde_json::Value = serde_json::from_str(seen.ok()).unwrap();
+        assert_eq!(seen[0]["kind"], "bpf_fifo");
+        assert!(seen[0]["packets"].as_u64().unwrap() >= 3, "{seen}");
+        assert_eq!((seen[0]["qlen"].as_u64(), seen[0]["backlog"].as_u64()), (Some(0), Some(0)));
+        // A device that uses it keeps it; nobody else can.
+        rtc(ns, "bpf unregister /sys/fs/bpf/fifo").ok();
+        ns.program("ping", &["-c", "1", "172.17.0.3"]).ok();
+        rtc(ns, "qdisc del dev eth0 root").ok();
+        rtc(ns, "qdisc add dev eth0 root bpf_fifo").fails(2, "Specified qdisc kind is unknown.");
     });
 }

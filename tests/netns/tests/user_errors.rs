@@ -165,6 +165,8 @@ fn a_pinned_map_that_differs_is_described() {
         assert_eq!(pinned(ns, "/sys/fs/bpf/tc/globals").lines().count(), 1);
         // What fits is left alone, and nothing is to be replaced where nothing is pinned.
         silent(&add(ns, "/run/new.o", "sec classifier replace-pins"));
+        let told = add(ns, &file, "sec classifier replace-pins verbose");
+        assert!(told.stderr.contains("note: map `shared` replaces what was pinned"), "{told}");
         fs::remove_file(pin).expect("the pin");
         silent(&add(ns, "/run/new.o", "sec classifier replace-pins"));
     });

@@ -40,6 +40,8 @@ impl ActionKind for Connmark {
 
     fn parse(&self, args: &mut Args<'_>) -> Result<Box<dyn Pending>, Error> {
         let mut zone = 0;
+        // tc passes over its name, however short.
+        while args.take_abbreviation(Wire::NAME) {}
         if args.peek().is_some_and(|word| abbreviates(word, "help")) {
             return Err(Error::usage(USAGE));
         }

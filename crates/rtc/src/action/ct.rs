@@ -264,14 +264,17 @@ fn helper(word: &str) -> Option<(u8, u8, String)> {
 /// Reads what follows `nat`: `[ { src | dst } addr FIRST[-LAST] [ port FIRST[-LAST] ] ]`. As tc has
 /// it, something must follow.
 fn nat(wire: &mut Wire, args: &mut Args<'_>) -> Result<u16, Error> {
-    let side = match args.peek() {
-        None => return Err(Error::incomplete()),
-        Some("src") => Wire::NAT_SRC,
-        Some("dst") => Wire::NAT_DST,
-        Some(_) => return Ok(0),
+    if args.left() == 0 {
+        return Err(Error::incomplete());
+    }
+    let side = if args.take_abbreviation("src") {
+        Wire::NAT_SRC
+    } else if args.take_abbreviation("dst") {
+        Wire::NAT_DST
+    } else {
+        return Ok(0);
     };
-    args.word()?;
-    if args.value()? != "addr" {
+    if !abbreviates(args.value()?, "addr") {
         return Err(Error::usage(USAGE).at(args.last()).hint("expected addr"));
     }
     let word = args.value()?;
@@ -288,19 +291,17 @@ fn nat(wire: &mut Wire, args: &mut Args<'_>) -> Result<u16, Error> {
         IpAddr::V6(_) => v6(last).ok_or_else(|| expected("inet6", last))?,
     };
     (wire.nat_min, wire.nat_max) = (Some(first), Some(last));
-    match args.peek() {
-        None => return Err(Error::incomplete()),
-        Some("port") => {
-            args.word()?;
-            let word = args.value()?;
-            let (first, last) = word.split_once('-').unwrap_or((word, word));
-            let port = |word: &str| {
-                let illegal = |_| Error::refused("ct: Illegal nat port range").at(args.last());
-                parse_u16(word, Base::Ten).map_err(illegal)
-            };
-            (wire.port_min, wire.port_max) = (Some(port(first)?), Some(port(last)?));
-        }
-        Some(_) => {}
+    if args.left() == 0 {
+        return Err(Error::incomplete());
+    }
+    if args.take_abbreviation("port") {
+        let word = args.value()?;
+        let (first, last) = word.split_once('-').unwrap_or((word, word));
+        let port = |word: &str| {
+            let illegal = |_| Error::refused("ct: Illegal nat port range").at(args.last());
+            parse_u16(word, Base::Ten).map_err(illegal)
+        };
+        (wire.port_min, wire.port_max) = (Some(port(first)?), Some(port(last)?));
     }
     Ok(side)
 }

@@ -45,7 +45,11 @@ impl ActionKind for Ife {
         let mut metadata = IfeMetadata::default();
         let mut direction = None;
         while let Some(word) = args.word()? {
-            if abbreviates(word, "encode") {
+            if abbreviates(word, Wire::NAME) {
+                // tc passes over it, but not at the end.
+                args.value()?;
+                args.back();
+            } else if abbreviates(word, "encode") {
                 direction = Some(Wire::ENCODE);
             } else if abbreviates(word, "decode") {
                 direction = Some(0);

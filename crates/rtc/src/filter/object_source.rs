@@ -44,7 +44,8 @@ pub(crate) struct Wanted {
 }
 
 impl Wanted {
-    /// Reads the words that come last: `[verbose] [btf FILE] [log-file FILE] [replace-pins]`, the new ones in any order.
+    /// Reads the words that come last: `[verbose] [btf FILE] [log-file FILE] [replace-pins]`, in any order but for what
+    /// tc does not take: a second `verbose`.
     pub(crate) fn last_words(&mut self, args: &mut Args<'_>) -> Result<(), Error> {
         self.verbose = args.take_abbreviation("verbose");
         loop {
@@ -54,6 +55,8 @@ impl Wanted {
                 self.log_file = Some(args.file()?.to_owned());
             } else if args.take("replace-pins") {
                 self.replace_pins = true;
+            } else if !self.verbose && args.peek() == Some("verbose") {
+                self.verbose = args.take("verbose");
             } else {
                 return Ok(());
             }

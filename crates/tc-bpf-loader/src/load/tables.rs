@@ -222,13 +222,17 @@ impl TableSpec<'_> {
         let fd = charged(kernel, |kernel| kernel.map_create(&request)).map_err(|errno| {
             let definition = format!("{map}, a table `struct {}`", self.type_name());
             let mut refused = MapRefused::new(errno, spec.file(), &map, definition, kernel);
-            if errno == Errno::EINVAL {
+            if matches!(errno, Errno::EINVAL | Errno::E2BIG) {
                 let said =
                     kernel.explain_map(&request).map(|said| format!("the kernel says: {said}"));
-                let old = self.by_link().then(|| {
-                    "tables in `.struct_ops.link` need Linux 6.4; those in `.struct_ops` do not"
-                        .to_owned()
-                });
+                let old = match (module.is_some(), self.by_link()) {
+                    (true, _) => Some("tables of modules need Linux 6.9".to_owned()),
+                    (false, true) => Some(
+                        "tables in `.struct_ops.link` need Linux 6.4; those in `.struct_ops` do not"
+                            .to_owned(),
+                    ),
+                    (false, false) => None,
+                };
                 refused.hint = said.or(old).or(refused.hint);
             }
             LoadError::Map(Box::new(refused))

@@ -9,9 +9,9 @@ use crate::{Errno, LoadError, LoadOptions, MapType, ObjectSpec, ProgType};
 
 const ORDER: &str = if cfg!(target_endian = "big") { "eb" } else { "el" };
 
-/// By clang and by gcc.
-fn objects() -> [ObjectSpec; 2] {
-    [format!("tables-g-{ORDER}.o"), format!("tables-gcc-g-{ORDER}.o")].map(|name| object(&name))
+/// By two of clang and by gcc.
+fn objects() -> [ObjectSpec; 3] {
+    ["g", "c19-g", "gcc-g"].map(|kind| object(&format!("tables-{kind}-{ORDER}.o")))
 }
 
 fn kernel_types() -> ObjectSpec {
@@ -116,7 +116,7 @@ fn members_go_where_the_kernel_has_them() {
 
 #[test]
 fn a_link_holds_a_table_that_asks_for_one() {
-    let [object, _] = objects();
+    let [object, ..] = objects();
     let mut fake = fake();
     let made = table(&object, "linked").load(&options(), &mut fake).unwrap();
     assert!(!fake.requests().iter().any(|r| matches!(r, Request::LinkCreate { .. })));
@@ -172,7 +172,7 @@ fn what_does_not_fit_this_kernel_is_named() {
 /// Whatever request fails, the error says so, and nothing is left.
 #[test]
 fn refusals_of_tables() {
-    let [object, _] = objects();
+    let [object, ..] = objects();
     let spec = table(&object, "linked");
     let mut whole = fake();
     spec.load(&options(), &mut whole).unwrap().register(&mut whole).unwrap();
@@ -243,6 +243,9 @@ fn tables_of_modules() {
         }
     }
     assert_eq!(seen, 2);
+    fake.refuse_map(Errno::E2BIG);
+    let error = table(&object, "unknown").load(&options(), &mut fake).unwrap_err();
+    assert_eq!(error.hint(), Some("tables of modules need Linux 6.9"), "{error}");
 }
 
 mod kernel {
