@@ -120,7 +120,7 @@ fn a_long_log_stops_nothing() {
         );
         let log = fs::read_to_string("/run/log").expect("the log");
         assert!(log.len() > 16 << 20, "{} bytes", log.len());
-        assert!(log.starts_with("0: R1=ctx()") || log.starts_with("func#0 @0"), "{log:.80}");
+        assert!(log.starts_with("0: R1=ctx(") || log.starts_with("func#0 @0"), "{log:.80}");
         assert!(log.contains("\nprocessed "), "it is complete");
         // Who does not know of the word is told.
         let said = add(ns, &file, "sec bad");
