@@ -64,6 +64,7 @@ impl ActionKind for Csum {
 
     fn parse(&self, args: &mut Args<'_>) -> Result<Box<dyn Pending>, Error> {
         let mut update = 0;
+        let first = args.last().end;
         while let Some(word) = args.word()? {
             if let Some((_, bit)) = TARGETS.iter().find(|(name, _)| abbreviates(word, name)) {
                 update |= bit;
@@ -78,7 +79,9 @@ impl ActionKind for Csum {
                 break;
             }
         }
-        let indexed = args.peek().is_some_and(|word| abbreviates(word, "index"));
+        // tc misses its number only where it is the first word.
+        let whole = args.left() > 1 || args.last().end == first;
+        let indexed = whole && args.peek().is_some_and(|word| abbreviates(word, "index"));
         if update == 0 && !indexed {
             let line = "Illegal csum construct, empty <UPDATE> list";
             return Err(Error::refused(line)

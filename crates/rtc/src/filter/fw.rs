@@ -7,7 +7,7 @@ use tc_proto::wire::RawAttrs;
 use tc_proto::{DecodeError, Kind};
 
 use super::acts::{self, Acting, TakesActs};
-use super::{classid, cut_device, what_is};
+use super::{classid, indev, what_is};
 use crate::args::{Args, abbreviates};
 use crate::error::Error;
 use crate::kinds::{FilterKind, FilterWords, Show};
@@ -52,7 +52,7 @@ impl FilterKind for Fw {
             } else if abbreviates(word, "action") {
                 words.acts.action(args, "Illegal fw \"action\"", TCA_FW_ACT)?;
             } else if word == "indev" {
-                words.wire.indev = Some(cut_device(args.value()?));
+                words.wire.indev = Some(indev(args)?);
                 args.mark(&[tca::OPTIONS, TCA_FW_INDEV]);
             } else if word == "help" {
                 return Err(Error::refused(USAGE));

@@ -29,9 +29,10 @@ fn classid(args: &mut Args<'_>) -> Result<Handle, Error> {
         .map_err(|e| Error::illegal("classid").at(args.last()).hint(e.to_string()))
 }
 
-/// The name of a device, cut to what the kernel takes with its NUL.
-fn cut_device(word: &str) -> String {
-    cut(word, 16).to_owned()
+/// Takes the name of a device, cut to what the kernel takes with its NUL.
+fn indev(args: &mut Args<'_>) -> Result<String, Error> {
+    let word = args.word()?.ok_or_else(|| Error::refused("Illegal indev").at(args.last()))?;
+    Ok(cut(word, 16).to_owned())
 }
 
 /// Refuses to run a filter neither in hardware nor in software.

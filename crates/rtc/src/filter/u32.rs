@@ -13,7 +13,7 @@ use tc_proto::{DecodeError, Kind};
 
 use super::acts::{self, Acting, Acts, TakesActs};
 use super::u32_match::Matches;
-use super::{add_flag, classid, cut_device, not_nowhere, print_offload, u32_decode, what_is};
+use super::{add_flag, classid, indev, not_nowhere, print_offload, u32_decode, what_is};
 use crate::args::{Args, abbreviates};
 use crate::error::Error;
 use crate::kinds::{FilterKind, FilterWords, Show};
@@ -191,7 +191,7 @@ impl Words {
         } else if word == "sample" {
             self.sample(args)?;
         } else if word == "indev" {
-            self.wire.indev = Some(cut_device(args.value()?));
+            self.wire.indev = Some(indev(args)?);
             args.mark(&[tca::OPTIONS, TCA_U32_INDEV]);
         } else if word == "skip_hw" || word == "skip_sw" {
             let hw = word == "skip_hw";
