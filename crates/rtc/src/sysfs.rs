@@ -12,7 +12,8 @@ use crate::error::Error;
 const MOST: u64 = 4096;
 
 fn text(file: io::Result<Box<dyn Read>>) -> io::Result<String> {
-    let mut text = String::new();
+    // Such files have no size, and would be read in small pieces.
+    let mut text = String::with_capacity(256);
     file?.take(MOST).read_to_string(&mut text)?;
     Ok(text)
 }
