@@ -53,15 +53,15 @@ impl ActionKind for Simple {
                 break;
             }
         }
-        let next = args.peek();
-        if next.is_some_and(|word| abbreviates(word, "help")) {
+        if args.peek().is_some_and(|word| abbreviates(word, "help")) {
             return Err(Error::usage(USAGE));
         }
-        if text.is_none() && !next.is_some_and(|word| abbreviates(word, "index")) {
-            return Err(Error::refused(USAGE).at(args.next()));
-        }
+        let next = args.next();
         let control = control::parse(args)?.unwrap_or(Control::PIPE);
         let mut index = 0;
+        if text.is_none() && !args.peek().is_some_and(|word| abbreviates(word, "index")) {
+            return Err(Error::refused(USAGE).at(next));
+        }
         if args.take_abbreviation("index") {
             let word = args.value()?;
             index = parse_u32(word, Base::Ten).map_err(|e| {
