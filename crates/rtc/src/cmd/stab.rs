@@ -95,7 +95,7 @@ mod tests {
 
     #[test]
     fn what_corrects_nothing_is_refused_without_a_word_of_tc() {
-        for line in ["", "pfifo", "mtu 1500", "tsize 512", "overhead 0 mpu 0 pfifo"] {
+        for line in ["pfifo", "mtu 1500", "tsize 512", "overhead 0 mpu 0 pfifo"] {
             let err = parsed(line).unwrap_err();
             assert_eq!((err.to_string().as_str(), err.status()), ("", 255), "{line}");
         }
