@@ -71,11 +71,7 @@ pub(super) fn target<'a>(
         let what = if kind == kind::TYPEDEF { "tracepoint" } else { "function" };
         return Err(format!("this kernel has no {what} `{name}` for programs (`{full}`)"));
     };
-    let module = match found.owner.checked_sub(1) {
-        None => None,
-        Some(n) => types.modules(kernel).0.get(n).map(|m| m.fd.as_fd()),
-    };
-    Ok(Target { btf_id: found.id, of: module, operation: None })
+    Ok(Target { btf_id: found.id, of: types.owner(found.owner, kernel), operation: None })
 }
 
 /// The operation of a table of the kernel or of one of its modules: the table's type, and the number of the member.
@@ -92,10 +88,7 @@ fn table<'a>(
             "the table `struct {table}` of this kernel has no operation `{member}`"
         ));
     };
-    let of = match found.owner.checked_sub(1) {
-        None => None,
-        Some(n) => types.modules(kernel).0.get(n).map(|m| m.fd.as_fd()),
-    };
+    let of = types.owner(found.owner, kernel);
     Ok(Target { btf_id: found.type_id, of, operation: u32::try_from(number).ok() })
 }
 

@@ -240,10 +240,7 @@ impl Externs {
         let Some(half) = rest.first_mut() else { return Ok(()) };
         let (src, low, high) = match value {
             Value::Btf { id, owner } => {
-                let fd = match owner.checked_sub(1) {
-                    None => 0,
-                    Some(n) => types.modules(kernel).0.get(n).map_or(0, |m| m.fd.as_raw_fd()),
-                };
+                let fd = types.owner(owner, kernel).map_or(0, |fd| fd.as_raw_fd());
                 (Insn::PSEUDO_BTF_ID, id as i32, fd)
             }
             Value::Address(address) => (0, address as u32 as i32, (address >> 32) as i32),

@@ -178,14 +178,8 @@ impl ProgramSpec<'_> {
     /// [`LoadError::Object`] before anything is asked of the kernel, [`LoadError::Map`], [`LoadError::Pin`] and
     /// [`LoadError::Program`] for what the kernel refuses. On error nothing is left behind.
     pub fn load(&self, options: &LoadOptions, kernel: &mut dyn Bpf) -> Result<Loaded, LoadError> {
-        let mut made = Made::default();
-        match self.load_noting(options, kernel, &mut made) {
-            Ok(loaded) => Ok(Loaded { made, ..loaded }),
-            Err(e) => {
-                made.undo(kernel);
-                Err(e)
-            }
-        }
+        let load = |kernel: &mut dyn Bpf, made: &mut Made| self.load_noting(options, kernel, made);
+        Made::noted(kernel, load).map(|(loaded, made)| Loaded { made, ..loaded })
     }
 
     fn load_noting(

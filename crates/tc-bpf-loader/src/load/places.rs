@@ -81,6 +81,21 @@ impl Made {
         })
     }
 
+    /// What `load` does, and what it notes meanwhile; takes that back if it fails.
+    pub(super) fn noted<T, E>(
+        kernel: &mut dyn Bpf,
+        load: impl FnOnce(&mut dyn Bpf, &mut Made) -> Result<T, E>,
+    ) -> Result<(T, Made), E> {
+        let mut made = Made::default();
+        match load(kernel, &mut made) {
+            Ok(loaded) => Ok((loaded, made)),
+            Err(e) => {
+                made.undo(kernel);
+                Err(e)
+            }
+        }
+    }
+
     /// Takes it all back, the latest first. What others use by now stays.
     pub fn undo(&self, kernel: &mut dyn Bpf) {
         for item in self.0.iter().rev() {

@@ -144,14 +144,8 @@ impl TableSpec<'_> {
     /// As [`ProgramSpec::load`](crate::ProgramSpec::load), and [`LoadError::Unresolved`] if this kernel has no such
     /// table, or it has none of the members that the object sets. On error nothing is left behind.
     pub fn load(&self, options: &LoadOptions, kernel: &mut dyn Bpf) -> Result<Table, LoadError> {
-        let mut made = Made::default();
-        match self.load_noting(options, kernel, &mut made) {
-            Ok(table) => Ok(Table { made, ..table }),
-            Err(e) => {
-                made.undo(kernel);
-                Err(e)
-            }
-        }
+        let load = |kernel: &mut dyn Bpf, made: &mut Made| self.load_noting(options, kernel, made);
+        Made::noted(kernel, load).map(|(table, made)| Table { made, ..table })
     }
 
     fn load_noting(
@@ -197,10 +191,7 @@ impl TableSpec<'_> {
                 room.copy_from_slice(&u64::from(fd.unsigned_abs()).to_ne_bytes());
             }
         }
-        let module = match table.owner.checked_sub(1) {
-            None => None,
-            Some(n) => types.modules(kernel).0.get(n),
-        };
+        let module = types.owner(table.owner, kernel);
         let mut map = MapSpec::new(self.name(), MapOrigin::Btf);
         map.map_type = MapType::STRUCT_OPS;
         (map.key_size, map.value_size, map.max_entries) = (4, value.len() as u32, 1);
@@ -216,7 +207,7 @@ impl TableSpec<'_> {
             name: &name,
             btf: Some((btf.as_fd(), 0, 0)),
             kernel_type: table.value.map_or(0, |(id, ..)| id),
-            kernel_types: module.map(|module| module.fd.as_fd()),
+            kernel_types: module,
             ..MapCreate::default()
         };
         let fd = charged(kernel, |kernel| kernel.map_create(&request)).map_err(|errno| {

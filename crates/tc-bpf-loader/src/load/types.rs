@@ -1,7 +1,7 @@
 //! The types of the running kernel, read when something asks for them.
 
 use std::collections::BTreeMap;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -79,6 +79,12 @@ impl KernelTypes {
             self.modules = Some(found);
         }
         self.modules.as_ref().map_or((&[], &[]), |(m, b)| (m, b))
+    }
+
+    /// The types of an owner as a descriptor: of the module whose number plus one it is, `None` for 0, the kernel itself.
+    pub(super) fn owner(&mut self, owner: usize, kernel: &mut dyn Bpf) -> Option<BorrowedFd<'_>> {
+        let module = owner.checked_sub(1)?;
+        self.modules(kernel).0.get(module).map(|module| module.fd.as_fd())
     }
 }
 
