@@ -94,11 +94,11 @@ use transport::Transport;
 use window::{Expect, Window};
 
 /// Message types that all of netlink shares, `NLMSG_*`.
-mod message {
-    pub(super) const ERROR: u16 = 2;
-    pub(super) const DONE: u16 = 3;
-    pub(super) const OVERRUN: u16 = 4;
-    pub(super) const MIN_TYPE: u16 = 16;
+pub(crate) mod message {
+    pub(crate) const ERROR: u16 = 2;
+    pub(crate) const DONE: u16 = 3;
+    pub(crate) const OVERRUN: u16 = 4;
+    pub(crate) const MIN_TYPE: u16 = 16;
 }
 
 /// Room for one datagram: the kernel makes the parts of a dump no longer than this.

@@ -10,14 +10,13 @@ use netlink_proto::sys::{AsyncSocket, SocketAddr, TokioSocket};
 use tokio::runtime;
 
 use super::connection::current_runtime;
+use super::lazy::BUFFER;
+use crate::client::message::OVERRUN;
 use crate::client::monitor::Gap;
 use crate::client::{Error, Monitor, Netns};
 use crate::msg::{Change, MessageType, NetlinkMessages};
 use crate::wire::align;
 
-const OVERRUN: u16 = 4;
-/// Receive buffer in bytes; the kernel gives what it may.
-const BUFFER: i32 = 1 << 20;
 /// Room for one datagram. The kernel's notifications are much shorter.
 const DATAGRAM: usize = 64 * 1024;
 

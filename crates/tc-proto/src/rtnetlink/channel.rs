@@ -12,14 +12,10 @@ use netlink_proto::sys::SocketAddr;
 
 use super::request::OwnedRequest;
 use super::{convert, keep};
+use crate::client::message::{DONE, ERROR, MIN_TYPE, OVERRUN};
 use crate::client::{Ack, Error, Message, link};
 use crate::msg::{NetlinkHeader, Request, Status, flags};
 use crate::packet_core::RawMessage;
-
-const ERROR: u16 = 2;
-const DONE: u16 = 3;
-const OVERRUN: u16 = 4;
-const MIN_TYPE: u16 = 16;
 
 /// Requests sent at once. Their acknowledgements must fit the socket's buffer, or some are lost and
 /// who waits for them waits for ever.

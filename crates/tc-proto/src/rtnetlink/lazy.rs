@@ -18,7 +18,7 @@ use tokio::net::UnixDatagram;
 use tokio::runtime;
 
 /// Receive buffer in bytes; the kernel gives what it may.
-const BUFFER: i32 = 1 << 20;
+pub(super) const BUFFER: i32 = 1 << 20;
 
 pub(super) struct Lazy {
     socket: Socket,

@@ -14,11 +14,9 @@ use bytes::BufMut;
 use netlink_proto::sys::{AsyncSocket, SocketAddr};
 use netlink_sys::Socket;
 
+use crate::client::message::{DONE, ERROR, OVERRUN};
 use crate::msg::{NetlinkHeader, NetlinkMessages};
 
-const ERROR: u16 = 2;
-const DONE: u16 = 3;
-const OVERRUN: u16 = 4;
 /// Bytes of a status.
 const STATUS: usize = 4;
 /// Room for one datagram: the kernel makes the parts of a list shorter than this.
