@@ -107,6 +107,13 @@ impl<'a> Args<'a> {
         self.word()?.ok_or_else(Error::incomplete)
     }
 
+    /// Makes sure that a word follows, and leaves it where it is.
+    pub fn followed(&mut self) -> Result<(), Error> {
+        self.value()?;
+        self.back();
+        Ok(())
+    }
+
     /// Takes the next word, which must be there and may be any bytes: a file's name.
     pub fn file(&mut self) -> Result<&'a OsStr, Error> {
         let word = self.words.get(self.at).ok_or_else(Error::incomplete)?;

@@ -72,8 +72,7 @@ impl ActionKind for Csum {
                 return Err(Error::usage(USAGE));
             } else if abbreviates(word, Wire::NAME) {
                 // tc passes over it, but not at the end.
-                args.value()?;
-                args.back();
+                args.followed()?;
             } else if !matches!(word, "and" | "or" | "+") {
                 args.back();
                 break;

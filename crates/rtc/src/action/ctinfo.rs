@@ -125,7 +125,7 @@ fn parse_dscp(wire: &mut Wire, args: &mut Args<'_>) -> Result<(), Error> {
     Ok(())
 }
 
-/// What the kernel would not refuse, and no packet would be right for.
+/// Refuses masks that no packet could be right for; the kernel takes them.
 fn check_dscp(wire: &Wire) -> Result<(), Error> {
     let mask = wire.dscp_mask.unwrap_or(0);
     if mask & wire.dscp_state_mask.unwrap_or(0) != 0 {

@@ -47,8 +47,7 @@ impl ActionKind for Ife {
         while let Some(word) = args.word()? {
             if abbreviates(word, Wire::NAME) {
                 // tc passes over it, but not at the end.
-                args.value()?;
-                args.back();
+                args.followed()?;
             } else if abbreviates(word, "encode") {
                 direction = Some(Wire::ENCODE);
             } else if abbreviates(word, "decode") {

@@ -150,8 +150,7 @@ impl ActionKind for Pedit {
         let mut wire = Wire::default();
         if args.take_abbreviation("ex") {
             wire.extended = true;
-            args.value()?;
-            args.back();
+            args.followed()?;
         }
         while let Some(word) = args.word()? {
             if abbreviates(word, Wire::NAME) {

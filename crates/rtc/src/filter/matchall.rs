@@ -58,8 +58,7 @@ impl FilterKind for Matchall {
                 add_flag(&mut words.wire.offload, flag);
                 args.mark(&[tca::OPTIONS, TCA_MATCHALL_FLAGS]);
                 // They may not be the last word.
-                args.value()?;
-                args.back();
+                args.followed()?;
             } else if abbreviates(word, "classid") || word == "flowid" {
                 words.wire.classid = Some(classid(args)?);
                 args.mark(&[tca::OPTIONS, TCA_MATCHALL_CLASSID]);

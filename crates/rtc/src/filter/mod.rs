@@ -58,8 +58,7 @@ fn what_is(word: &str, usage: &str, args: &Args<'_>) -> Error {
 
 /// Reads an expression of ematches.
 fn expression(args: &mut Args<'_>, usage: &str) -> Result<Expression, Error> {
-    args.value()?;
-    args.back();
+    args.followed()?;
     let expression = Expression::parse(args)?;
     match expression.warning() {
         Some(line) => {

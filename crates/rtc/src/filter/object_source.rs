@@ -55,8 +55,8 @@ impl Wanted {
                 self.log_file = Some(args.file()?.to_owned());
             } else if args.take("replace-pins") {
                 self.replace_pins = true;
-            } else if !self.verbose && args.peek() == Some("verbose") {
-                self.verbose = args.take("verbose");
+            } else if !self.verbose && args.take("verbose") {
+                self.verbose = true;
             } else {
                 return Ok(());
             }

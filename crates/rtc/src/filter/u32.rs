@@ -152,12 +152,10 @@ impl Words {
             self.matches.parse(args, "match")?;
             self.matched = true;
         } else if abbreviates(word, "offset") {
-            args.value()?;
-            args.back();
+            args.followed()?;
             self.offset(args)?;
         } else if abbreviates(word, "hashkey") {
-            args.value()?;
-            args.back();
+            args.followed()?;
             self.hashkey(args)?;
         } else if abbreviates(word, "classid") || word == "flowid" {
             self.wire.classid = Some(classid(args)?);

@@ -116,8 +116,7 @@ impl Selector<'_, '_, '_> {
             return Err(self.illegal());
         };
         // The word behind must be there; those behind that one are missed by the selector.
-        self.args.value()?;
-        self.args.back();
+        self.args.followed()?;
         match kind {
             "u32" => self.number(32, Place::header(0)),
             "u16" => self.number(16, Place::header(0)),
@@ -296,8 +295,7 @@ impl Selector<'_, '_, '_> {
         let value = parse_u32(value, Base::Auto).map_err(|_| bad("value", self.args))?;
         let mask = self.args.value()?;
         let mask = parse_u32(mask, Base::Auto).map_err(|_| bad("mask", self.args))?;
-        self.args.value()?;
-        self.args.back();
+        self.args.followed()?;
         self.matches.mark = Some(Mark { value, mask, hits: 0 });
         Ok(())
     }
@@ -307,6 +305,7 @@ impl Selector<'_, '_, '_> {
 mod tests {
     use super::*;
     use crate::args::Word;
+
     fn parse(line: &str) -> Result<Vec<(u32, u32, i32, i32)>, Error> {
         let words: Vec<_> = line.split(' ').map(Word::Text).collect();
         let mut args = Args::new(&words);
